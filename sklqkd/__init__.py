@@ -1,0 +1,59 @@
+"""Distil trained image classifiers into classifiers that run on a few qubits.
+
+Every public name is imported when it is first used, so that ``import sklqkd`` stays cheap:
+PennyLane, Qiskit, torch and skorch are loaded by the estimators that need them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from . import datasets, losses
+    from .reducers import CenterCropReducer, ConvReducer, FCReducer, PCAReducer, PoolingReducer
+    from .students import DistilledQNNClassifier, QNNClassifier
+    from .teachers import AlexNetClassifier, LeNetClassifier, ResNetClassifier
+
+__all__ = [
+    "AlexNetClassifier",
+    "CenterCropReducer",
+    "ConvReducer",
+    "DistilledQNNClassifier",
+    "FCReducer",
+    "LeNetClassifier",
+    "PCAReducer",
+    "PoolingReducer",
+    "QNNClassifier",
+    "ResNetClassifier",
+    "__version__",
+    "datasets",
+    "losses",
+]
+
+_HOME = {
+    "AlexNetClassifier": "teachers",
+    "CenterCropReducer": "reducers",
+    "ConvReducer": "reducers",
+    "DistilledQNNClassifier": "students",
+    "FCReducer": "reducers",
+    "LeNetClassifier": "teachers",
+    "PCAReducer": "reducers",
+    "PoolingReducer": "reducers",
+    "QNNClassifier": "students",
+    "ResNetClassifier": "teachers",
+}
+
+
+def __getattr__(name: str):
+    if name in _HOME:
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    if name in __all__:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__
