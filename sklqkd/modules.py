@@ -1,0 +1,182 @@
+"""The convolutional networks behind :mod:`sklqkd.teachers`, as torch modules.
+
+Each takes images of shape (n_samples, channels, height, width) and returns logits of shape
+(n_samples, n_classes). Sizes and activations are those of the papers; only the widths that follow
+from the image (its channels, the first fully connected layer) are computed. An image smaller than
+the convolutions and pools need is centred on a black one of the least height and width they need.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn.functional import pad
+
+__all__ = ["AlexNet", "LeNet5", "ResNet"]
+
+
+class LeNet5(nn.Sequential):
+    """LeNet-5 with tanh and average pooling.
+
+    Parameters
+    ----------
+    image_shape : tuple of 3 int
+        (channels, height, width).
+    n_classes : int
+        Number of logits.
+    """
+
+    def __init__(self, image_shape: tuple[int, int, int], n_classes: int):
+        channels, height, width = image_shape
+        height, width = max(height, 16), max(width, 16)
+        n_features = 16 * _after_lenet(height) * _after_lenet(width)
+        super().__init__(
+            _centred_padding(image_shape, height, width),
+            nn.Conv2d(channels, 6, 5),
+            nn.Tanh(),
+            nn.AvgPool2d(2),
+            nn.Conv2d(6, 16, 5),
+            nn.Tanh(),
+            nn.AvgPool2d(2),
+            nn.Flatten(),
+            nn.Linear(n_features, 120),
+            nn.Tanh(),
+            nn.Linear(120, 84),
+            nn.Tanh(),
+            nn.Linear(84, n_classes),
+        )
+
+
+class AlexNet(nn.Sequential):
+    """AlexNet for small images: three 3 x 3 convolutions, two wide layers with dropout.
+
+    Parameters
+    ----------
+    image_shape : tuple of 3 int
+        (channels, height, width).
+    n_classes : int
+        Number of logits.
+    hidden_size : int, default=4096
+        Width of the two fully connected layers.
+    dropout : float in [0, 1], default=0.5
+        Probability that an input of a fully connected layer is dropped in training.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        n_classes: int,
+        hidden_size: int = 4096,
+        dropout: float = 0.5,
+    ):
+        channels, height, width = image_shape
+        height, width = max(height, 4), max(width, 4)
+        n_features = 384 * (height // 4) * (width // 4)
+        super().__init__(
+            _centred_padding(image_shape, height, width),
+            nn.Conv2d(channels, 64, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(64, 192, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(192, 384, 3, padding=1),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Dropout(dropout),
+            nn.Linear(n_features, hidden_size),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(hidden_size, hidden_size),
+            nn.ReLU(),
+            nn.Linear(hidden_size, n_classes),
+        )
+
+
+class ResNet(nn.Sequential):
+    """Residual network for small images, with parameter-free shortcuts.
+
+    Parameters
+    ----------
+    image_shape : tuple of 3 int
+        (channels, height, width).
+    n_classes : int
+        Number of logits.
+    n_blocks : int, default=3
+        Residual blocks per stage: 6 * n_blocks + 2 layers with weights, 20 by default.
+    width : int, default=16
+        Channels of the first stage; each of the next two has twice those of the one before.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        n_classes: int,
+        n_blocks: int = 3,
+        width: int = 16,
+    ):
+        channels = image_shape[0]
+        # From 5 x 5 on the last stage has more than one pixel: batch norm cannot train on a
+        # mini-batch with a single value per channel, and the last mini-batch may hold one image.
+        height, row = max(image_shape[1], 5), max(image_shape[2], 5)
+        stages = [nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)]
+        n_in = width
+        for stage, n_out in enumerate((width, 2 * width, 4 * width)):
+            for block in range(n_blocks):
+                stride = 2 if stage > 0 and block == 0 else 1
+                stages.append(ResidualBlock(n_in, n_out, stride))
+                n_in = n_out
+        super().__init__(
+            _centred_padding(image_shape, height, row),
+            *stages[:2],
+            nn.ReLU(),
+            *stages[2:],
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(n_in, n_classes),
+        )
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+
+class ResidualBlock(nn.Module):
+    """Two 3 x 3 convolutions around which the input is added back (He et al., option A).
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        Channels of the input and the output; missing ones are zeros in the shortcut.
+    stride : int
+        Stride of the first convolution; the shortcut takes every `stride`-th pixel.
+    """
+
+    def __init__(self, n_in: int, n_out: int, stride: int):
+        super().__init__()
+        self.stride = stride
+        self.extra_channels = n_out - n_in
+        self.residual = nn.Sequential(
+            nn.Conv2d(n_in, n_out, 3, stride=stride, padding=1, bias=False),
+            nn.BatchNorm2d(n_out),
+            nn.ReLU(),
+            nn.Conv2d(n_out, n_out, 3, padding=1, bias=False),
+            nn.BatchNorm2d(n_out),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return relu(shortcut + residual)."""
+        shortcut = x[:, :, :: self.stride, :: self.stride]
+        before = self.extra_channels // 2
+        shortcut = pad(shortcut, (0, 0, 0, 0, before, self.extra_channels - before))
+        return torch.relu(shortcut + self.residual(x))
+
+
+def _after_lenet(size: int) -> int:
+    """Return what two rounds of a 5 x 5 convolution and a pool by 2 leave of `size` pixels."""
+    return ((size - 4) // 2 - 4) // 2
+
+
+def _centred_padding(image_shape: tuple[int, int, int], height: int, width: int) -> nn.ZeroPad2d:
+    rows, columns = height - image_shape[1], width - image_shape[2]
+    left, top = columns // 2, rows // 2
+    return nn.ZeroPad2d((left, columns - left, top, rows - top))
