@@ -139,8 +139,8 @@ def ansatz_shape(ansatz: str | Callable, n_qubits: int, n_layers: int) -> tuple[
         shape = shape(n_layers=n_layers, n_wires=n_qubits)
     if shape is None:
         raise ValueError(
-            f"The ansatz {ansatz!r} has no `shape`. Give it one: an attribute that is a tuple, or a "
-            "function of n_layers and n_wires that returns the shape of its weights."
+            f"The ansatz {ansatz!r} has no `shape`. Give it one: an attribute that is a tuple, or "
+            "a function of n_layers and n_wires that returns the shape of its weights."
         )
     return tuple(int(size) for size in shape)
 
@@ -180,9 +180,7 @@ def compile_ansatz(ansatz: str | Callable, n_qubits: int, n_layers: int) -> Prog
 
 @lru_cache(maxsize=64)
 def _compile_named(ansatz: str, n_qubits: int, n_layers: int) -> Program:
-    return _compile(
-        ansatz_template(ansatz), ansatz_shape(ansatz, n_qubits, n_layers), n_qubits
-    )
+    return _compile(ansatz_template(ansatz), ansatz_shape(ansatz, n_qubits, n_layers), n_qubits)
 
 
 def _compile(template: Callable, shape: tuple[int, ...], n_qubits: int) -> Program:
@@ -391,7 +389,9 @@ class _LocalBuilder:
     """Collects one-qubit operations into a :class:`LocalLayer`."""
 
     def __init__(self, n_qubits: int):
-        self.slots: list[list[tuple[np.ndarray, np.ndarray, _Angle]]] = [[] for _ in range(n_qubits)]
+        self.slots: list[list[tuple[np.ndarray, np.ndarray, _Angle]]] = [
+            [] for _ in range(n_qubits)
+        ]
         self.constants = [np.eye(2, dtype=complex) for _ in range(n_qubits)]
         self.is_used = False
 

@@ -351,7 +351,8 @@ def _fetch(source, subset, data_home, return_X_y):
 def _read_archive(source, subset, path):
     images, labels = f"X_{subset}", f"y_{subset}"
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # NumPy leaves a file that it opened itself open where the archive is damaged.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             missing = {"X_train", "y_train", "X_test", "y_test"}.difference(archive.files)
             if missing:
                 raise ValueError(f"it lacks the arrays {sorted(missing)}")
@@ -360,6 +361,8 @@ def _read_archive(source, subset, path):
         _check_images(X, y, images, labels, source.image_shape)
         if np.shape(names) != (10,) or np.asarray(names).dtype.kind != "U":
             raise ValueError("class_names is not an array of 10 strings")
+    except (PermissionError, MemoryError):
+        raise
     except Exception as error:  # a damaged archive fails in zipfile, zlib, struct, ast, ...
         raise ValueError(
             f"{path} is damaged or not of the expected format: {error}. "

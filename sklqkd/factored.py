@@ -1,7 +1,7 @@
 """The kernel for many qubits: a layer of one-qubit gates as a few small real matrix products.
 
-Every one-qubit gate of determinant 1 is, up to a phase, ``diag(1, e^(i a)) R diag(1, e^(i c))`` with
-a real rotation R. So a layer is a diagonal, a real Kronecker product, and a diagonal; and all
+Every one-qubit gate of determinant 1 is, up to a phase, ``diag(1, e^(i a)) R diag(1, e^(i c))``
+with a real rotation R. So a layer is a diagonal, a real Kronecker product, and a diagonal; and all
 diagonals and permutations between two layers collapse to one gather and one product with a vector.
 The Kronecker product is applied three qubits at a time, as a batch of real 8 x 8 products over the
 state's float view: that is the size that BLAS multiplies fastest per amplitude.

@@ -226,9 +226,10 @@ class ConvFrontEnd:
         """Return the features of `X`, see :meth:`FrontEnd.forward`."""
         import torch
 
-        self._X, self._features = X, None
+        self._X, self._features, self._masks = X, None, None
         if rng is not None:
-            self._features = self._differentiable(X, self._masks(len(X), rng))
+            self._masks = self._draw_masks(len(X), rng)
+            self._features = self._differentiable()
             return self._features.detach().numpy()
         with torch.no_grad():
             chunks = [X[i : i + self._CHUNK] for i in range(0, len(X), self._CHUNK)]
@@ -238,21 +239,21 @@ class ConvFrontEnd:
         """Overwrite the bound gradient, see :meth:`FrontEnd.backward`."""
         import torch
 
-        if self._features is None:  # inference keeps no graph
-            self._features = self._differentiable(self._X)
+        if self._features is None:  # inference keeps no graph, and a graph serves once
+            self._features = self._differentiable()
         grad_features = torch.tensor(grad_features, dtype=self._features.dtype)
         gradients = torch.autograd.grad(self._features, self._weights, grad_features)
         for bound, gradient in zip(self._gradient, gradients, strict=True):
             bound.copy_(gradient)
         self._features = None
 
-    def _differentiable(self, X, masks=None):
+    def _differentiable(self):
         import torch
 
         with torch.enable_grad():
-            return self._network(X, masks)
+            return self._network(self._X, self._masks)
 
-    def _masks(self, n_samples, rng):
+    def _draw_masks(self, n_samples, rng):
         import torch
 
         keep = 1 - self.dropout

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from math import isqrt, prod
 from numbers import Integral
 
-__all__ = ["ImageLayout", "image_layout", "most_square_grid"]
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+__all__ = ["ImageLayout", "check_rows", "image_layout", "most_square_grid"]
 
 
 @dataclass(frozen=True)
@@ -115,3 +118,37 @@ def most_square_grid(n_cells: int) -> tuple[int, int]:
     """
     rows = next(r for r in range(isqrt(n_cells), 0, -1) if n_cells % r == 0)
     return rows, n_cells // rows
+
+
+def check_rows(estimator, X, *target, **options):
+    """Validate flattened images, scikit-learn's ``validate_data`` with advice for 3-D and 4-D `X`.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gets ``n_features_in_`` and ``feature_names_in_``, or has them checked with ``reset=False``.
+    X : array-like of shape (n_samples, n_features)
+    *target : array-like
+        `y`, if it is to be checked too.
+    **options : dict
+        Passed on to ``validate_data``.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, n_features), float32 or float64
+    y : ndarray of shape (n_samples,)
+        If it was given.
+
+    Raises
+    ------
+    ValueError
+        If `X` is not 2-D, or has NaN, infinite or non-numeric values.
+    """
+    shape = getattr(X, "shape", ())
+    if len(shape) in (3, 4):
+        raise ValueError(
+            f"X is {len(shape)}-D, of shape {tuple(shape)}; {type(estimator).__name__} takes one "
+            f"flattened image per row. Pass X.reshape(len(X), -1), with "
+            f"image_shape={tuple(shape[1:])} (X.shape[1:])."
+        )
+    return validate_data(estimator, X, *target, dtype=[np.float64, np.float32], **options)

@@ -385,6 +385,7 @@ class _TrainableReducer(_Reducer):
                 )
             self._keep(weights, X.shape[1])
             self._n_features_out = self.n_components
+            self.n_iter_ = self.max_iter
         return self
 
     def adopt(self, weights, n_features):
@@ -416,8 +417,8 @@ class _TrainableReducer(_Reducer):
         self._keep(np.array(weights), n_features)
         self.n_features_in_ = n_features
         self._n_features_out = self.n_components
-        if hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
+        for name in {"feature_names_in_", "n_iter_"}.intersection(vars(self)):
+            delattr(self, name)
         return self
 
     def __sklearn_tags__(self):
@@ -454,6 +455,8 @@ class FCReducer(_TrainableReducer):
         Weights.
     intercept_ : ndarray of shape (n_components,)
         Biases.
+    n_iter_ : int
+        Number of epochs run; absent where the weights were adopted.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -528,7 +531,7 @@ class ConvReducer(_TrainableReducer):
         Number of epochs.
     batch_size : int, default=32
         Number of samples per step.
-    learning_rate_init : float, default=0.001
+    learning_rate_init : float, default=0.003
         Step size of Adam.
     random_state : int, RandomState instance or None, default=None
         Fixes the initial weights, the order of the samples and the dropout.
@@ -539,6 +542,8 @@ class ConvReducer(_TrainableReducer):
         Flat weight vector of the network, in the order of ``ConvFrontEnd.shapes``.
     image_layout_ : ImageLayout
         Size of the images seen during fit.
+    n_iter_ : int
+        Number of epochs run; absent where the weights were adopted.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -571,7 +576,7 @@ class ConvReducer(_TrainableReducer):
         dropout=0.5,
         max_iter=20,
         batch_size=32,
-        learning_rate_init=0.001,
+        learning_rate_init=0.003,
         random_state=None,
     ):
         self.n_components = n_components

@@ -1,0 +1,197 @@
+"""Soft targets: what a teacher says about the images that a student is trained on.
+
+A teacher is any classifier with ``predict_proba``. Its logits are taken as ``log p``, which is as
+good: ``softmax(log p / T) = softmax(logits / T)``. Classes are matched by their labels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import check_cv
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import check_array, check_is_fitted, has_fit_parameter
+
+__all__ = ["align", "check_teacher", "check_teacher_logits", "is_fitted", "teacher_logits"]
+
+#: Logit of a class that the teacher rules out: the smallest float32 has this logarithm.
+LOWEST_LOGIT = float(np.log(np.finfo(np.float32).tiny))
+
+
+def is_fitted(teacher) -> bool:
+    """Return whether `teacher` is a fitted estimator."""
+    try:
+        check_is_fitted(teacher)
+    except (NotFittedError, TypeError):
+        return False
+    return True
+
+
+def check_teacher(teacher, n_features: int, cv) -> None:
+    """Check, before any work starts, that a teacher can teach on `n_features` features.
+
+    Parameters
+    ----------
+    teacher : classifier
+    n_features : int
+    cv : "prefit", int or splitter
+
+    Raises
+    ------
+    NotFittedError
+        If it is not fitted and `cv` is "prefit".
+    ValueError
+        If it was fitted on another number of features.
+    """
+    if cv != "prefit":
+        return
+    if not is_fitted(teacher):
+        raise NotFittedError(
+            f"The teacher {type(teacher).__name__} is not fitted. Fit it before the student; "
+            "pass it as FrozenEstimator(teacher) where it is a value in a parameter grid, since a "
+            "search clones those; or set cv=5 for out-of-fold targets from clones of it."
+        )
+    expected = getattr(teacher, "n_features_in_", n_features)
+    if expected != n_features:
+        raise ValueError(
+            f"The teacher was fitted on {expected} features, but the student's X has {n_features}. "
+            "If a step before the student reduces the images, either let the student do that "
+            "(its `reducer` parameter) and give it the images, or compute the teacher's logits on "
+            "the images and pass them to fit as teacher_logits=."
+        )
+
+
+def teacher_logits(teacher, X, y, classes, *, cv="prefit", sample_weight=None) -> np.ndarray:
+    """Return the teacher's logits for `X`, one column per class of the student.
+
+    Parameters
+    ----------
+    teacher : classifier with predict_proba
+        Fitted, if `cv` is "prefit"; otherwise clones of it are fitted.
+    X : array-like of shape (n_samples, n_features)
+    y : array-like of shape (n_samples,)
+    classes : ndarray of shape (n_classes,)
+        The student's classes.
+    cv : "prefit", int or splitter, default="prefit"
+        How `X` is split for out-of-fold logits: each sample's come from a clone of the teacher that
+        did not see it.
+    sample_weight : ndarray of shape (n_samples,), default=None
+        Passed on to the clones, where they take it.
+
+    Returns
+    -------
+    logits : ndarray of shape (n_samples, n_classes)
+
+    Raises
+    ------
+    ValueError
+        If no class is common to both, or a probability is not finite.
+    """
+    if cv == "prefit":
+        return align(_log_probabilities(teacher, X), teacher.classes_, classes)
+    logits = np.full((len(y), len(classes)), np.nan)
+    takes_weights = sample_weight is not None and has_fit_parameter(teacher, "sample_weight")
+    for train, test in check_cv(cv, y, classifier=True).split(X, y):
+        weights = {"sample_weight": sample_weight[train]} if takes_weights else {}
+        fold_teacher = clone(teacher).fit(_safe_indexing(X, train), y[train], **weights)
+        logits[test] = align(
+            _log_probabilities(fold_teacher, _safe_indexing(X, test)),
+            fold_teacher.classes_,
+            classes,
+        )
+    if np.isnan(logits).any():
+        raise ValueError(
+            f"cv={cv!r} leaves some samples in no test fold, so that they have no out-of-fold "
+            "target. Use a splitter that puts every sample in one test fold, such as "
+            "StratifiedKFold."
+        )
+    return logits
+
+
+def _log_probabilities(teacher, X) -> np.ndarray:
+    probabilities = np.asarray(teacher.predict_proba(X), float)
+    if not np.isfinite(probabilities).all():
+        raise ValueError(
+            f"predict_proba of the teacher {type(teacher).__name__} gave NaN or infinity."
+        )
+    return np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
+
+
+def align(logits: np.ndarray, teacher_classes, classes) -> np.ndarray:
+    """Put the columns of `logits` in the order of the student's classes, matched by label.
+
+    Classes that the teacher does not know get the lowest logit; classes that only the teacher knows
+    are left out.
+
+    Parameters
+    ----------
+    logits : ndarray of shape (n_samples, n_teacher_classes)
+    teacher_classes : array-like of shape (n_teacher_classes,)
+    classes : array-like of shape (n_classes,)
+
+    Returns
+    -------
+    aligned : ndarray of shape (n_samples, n_classes)
+
+    Raises
+    ------
+    ValueError
+        If there is no common class.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> align(np.array([[1.0, 2.0, 3.0]]), ["b", "a", "c"], ["a", "b"])
+    array([[2., 1.]])
+    """
+    column = {label: i for i, label in enumerate(np.asarray(teacher_classes).tolist())}
+    labels = np.asarray(classes).tolist()
+    if not any(label in column for label in labels):
+        raise ValueError(
+            f"The teacher knows the classes {list(column)}, none of which is among the student's "
+            f"{labels}. Train both on the same labels, of the same type."
+        )
+    aligned = np.full((len(logits), len(labels)), LOWEST_LOGIT, logits.dtype)
+    for i, label in enumerate(labels):
+        if label in column:
+            aligned[:, i] = logits[:, column[label]]
+    return aligned
+
+
+def check_teacher_logits(logits, n_samples: int, classes: np.ndarray) -> np.ndarray:
+    """Check logits that were passed to fit.
+
+    Parameters
+    ----------
+    logits : array-like of shape (n_samples, n_classes)
+        Columns in the order of the sorted classes; a DataFrame's columns may be named by the
+        classes instead, and are then matched by name.
+    n_samples : int
+    classes : ndarray of shape (n_classes,)
+
+    Returns
+    -------
+    logits : ndarray of shape (n_samples, n_classes)
+
+    Raises
+    ------
+    ValueError
+        If the shape is another, or a value is NaN or infinite.
+    """
+    names = getattr(logits, "columns", None)
+    array = check_array(logits, dtype=np.float64, ensure_min_samples=0, input_name="teacher_logits")
+    if len(array) != n_samples:
+        raise ValueError(
+            f"teacher_logits has {len(array)} rows, but X has {n_samples}. Pass one row for each "
+            "row of X, in the same order."
+        )
+    if names is not None and set(classes.tolist()) & set(names):
+        return align(array, names, classes)
+    if array.shape[1] != len(classes):
+        raise ValueError(
+            f"teacher_logits has {array.shape[1]} columns, but y has {len(classes)} classes: "
+            f"{classes.tolist()}. Pass one column for each class in sorted order, or a DataFrame "
+            "with the classes as column names, which are matched by name."
+        )
+    return array

@@ -1,0 +1,293 @@
+"""The trained network of a student: front-end, encoding, circuit, read-out and linear head.
+
+Everything that is trained lies in one flat parameter vector, and so do its gradient and the state
+of its optimiser. A :class:`Network` lives as long as a fit or a prediction; what an estimator keeps
+is the vector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Lock
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from .encodings import Encoding
+from .losses import DistillationLoss, cross_entropy
+from .optimizers import Adam
+from .statevector import Program, make_kernel
+
+__all__ = ["Network", "Objective", "one_blas_thread", "readout_matrix", "train_epoch"]
+
+MEASUREMENTS = ("probs", "expval")
+#: Amplitudes per chunk of a prediction: bounds its memory, whatever the number of rows.
+CHUNK = 2**18
+
+
+def readout_matrix(measurement: str, n_qubits: int) -> np.ndarray | float:
+    """Return the matrix from basis-state probabilities to measured values.
+
+    Parameters
+    ----------
+    measurement : {"probs", "expval"}
+        All 2^n probabilities, in units of the uniform one (2^n p, so that they are about 1 and the
+        head trains at the same speed for every n); or the expectation of Pauli Z on each qubit.
+    n_qubits : int
+
+    Returns
+    -------
+    matrix : ndarray of shape (n_qubits, 2^n), or a float that stands for its multiple of identity
+
+    Examples
+    --------
+    >>> readout_matrix("expval", 2)
+    array([[ 1.,  1., -1., -1.],
+           [ 1., -1.,  1., -1.]])
+    """
+    if measurement == "probs":
+        return 2.0**n_qubits
+    basis = np.arange(2**n_qubits)
+    shifts = np.arange(n_qubits - 1, -1, -1)[:, None]
+    return 1.0 - 2.0 * (basis >> shifts & 1)
+
+
+class Network:
+    """Logits of a batch of images, and the gradient of a loss through all of it.
+
+    Parameters
+    ----------
+    encoding : Encoding
+    program : Program
+        The compiled ansatz.
+    measurement : {"probs", "expval"}
+    n_classes : int
+    front_end : FrontEnd or None, default=None
+        Trained layers before the encoding; None if `X` holds the features already.
+    dtype : dtype, default=numpy.float32
+        float32 (states in complex64) or float64 (complex128).
+
+    Attributes
+    ----------
+    size : int
+        Number of parameters.
+    parameters, gradient : ndarray of shape (size,)
+        The flat vectors: front-end, circuit weights, head coefficients (n_classes, n_outputs),
+        head intercepts (n_classes,).
+    """
+
+    def __init__(
+        self,
+        encoding: Encoding,
+        program: Program,
+        measurement: str,
+        n_classes: int,
+        *,
+        front_end=None,
+        dtype=np.float32,
+    ):
+        self.front_end = front_end
+        self.encoding = encoding
+        self.n_classes = n_classes
+        self.dtype = np.dtype(dtype)
+        self._n_qubits = program.n_qubits
+        readout = readout_matrix(measurement, program.n_qubits)
+        self._is_probs = not isinstance(readout, np.ndarray)
+        self.n_outputs = 2**program.n_qubits if self._is_probs else program.n_qubits
+        circuit, permutation = program.split_readout()
+        # The circuit's last permutation is done to the read-out instead of to the states.
+        self._order, self._permutation = np.argsort(permutation), permutation
+        if isinstance(readout, np.ndarray):
+            readout = readout[:, self._order]
+        self._readout = np.asarray(readout, dtype)
+        real = circuit.is_real and encoding.is_real
+        self._kernel = make_kernel(
+            circuit, self.dtype if real else np.result_type(dtype, np.complex64)
+        )
+        self._n_weights = program.n_weights
+        sizes = [
+            front_end.n_parameters if front_end is not None else 0,
+            program.n_weights,
+            n_classes * self.n_outputs,
+            n_classes,
+        ]
+        self._ends = np.cumsum(sizes)
+        self.size = int(self._ends[-1])
+
+    def parts(self, vector: np.ndarray) -> list[np.ndarray]:
+        """Return views of `vector`: front-end, circuit weights, head coefficients, intercepts."""
+        front_end, weights, coef, intercept = np.split(vector, self._ends[:-1])
+        return [front_end, weights, coef.reshape(self.n_classes, self.n_outputs), intercept]
+
+    def initial_parameters(self, rng: np.random.Generator) -> np.ndarray:
+        """Return random parameters: angles uniform in [0, 2 pi), the head in +-1/sqrt(fan-in)."""
+        parameters = np.zeros(self.size, self.dtype)
+        front_end, weights, coef, _ = self.parts(parameters)
+        if self.front_end is not None:
+            front_end[:] = self.front_end.initial_weights(rng)
+        weights[:] = rng.uniform(0, 2 * np.pi, weights.shape)
+        bound = 1 / np.sqrt(self.n_outputs)
+        coef[:] = rng.uniform(-bound, bound, coef.shape)
+        return parameters
+
+    def bind(self, parameters: np.ndarray) -> None:
+        """Work on `parameters` from now on, in place, in the network's dtype."""
+        self.parameters = np.ascontiguousarray(parameters, self.dtype)
+        self.gradient = np.zeros_like(self.parameters)
+        front_end, self._weights, self._coef, self._intercept = self.parts(self.parameters)
+        gradients = self.parts(self.gradient)
+        if self.front_end is not None:
+            self.front_end.bind(front_end, gradients[0])
+        _, self._weights_gradient, self._coef_gradient, self._intercept_gradient = gradients
+
+    def logits(self, X: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
+        """Return the logits of a batch, (n_samples, n_classes), keeping what `backward` needs.
+
+        A generator switches the front-end to training mode (dropout).
+        """
+        self._prepare()
+        return self._forward(X, rng)
+
+    def _prepare(self):
+        """Compute what depends on the parameters alone."""
+        self._kernel.prepare(self._weights)
+        if self._is_probs:
+            self._head = self._coef.take(self._order, axis=1)
+            self._head *= self._readout
+        else:
+            self._head = self._coef @ self._readout
+
+    def _forward(self, X, rng=None, keep=True):
+        features = X if self.front_end is None else self.front_end.forward(X, rng)
+        self._state = self._kernel.forward(self.encoding.forward(features), keep)
+        if self._state.dtype.kind == "c":
+            self._probabilities = self._state.real**2
+            self._probabilities += self._state.imag**2
+        else:
+            self._probabilities = self._state**2
+        logits = self._probabilities.T @ self._head.T
+        logits += self._intercept
+        return logits
+
+    def backward(self, grad_logits: np.ndarray) -> None:
+        """Overwrite `gradient` with that of the last `logits`, given the loss's for the logits."""
+        np.add.reduce(grad_logits, axis=0, out=self._intercept_gradient)
+        head_gradient = grad_logits.T @ self._probabilities.T
+        if self._is_probs:
+            np.take(head_gradient, self._permutation, axis=1, out=self._coef_gradient, mode="clip")
+            self._coef_gradient *= self._readout
+        else:
+            np.matmul(head_gradient, self._readout.T, out=self._coef_gradient)
+        grad_probabilities = self._head.T @ grad_logits.T
+        grad_probabilities *= 2
+        with_input = self.front_end is not None
+        if not (with_input or self._n_weights):
+            return
+        gradient, adjoint = self._kernel.backward(grad_probabilities * self._state, with_input)
+        self._weights_gradient[...] = gradient
+        if with_input:
+            self.front_end.backward(self.encoding.backward(adjoint))
+
+    def predict_logits(self, X: np.ndarray) -> np.ndarray:
+        """Return the logits of any number of rows, in chunks of bounded memory."""
+        rows = max(1, CHUNK >> self._n_qubits)
+        logits = np.empty((len(X), self.n_classes), self.dtype)
+        self._prepare()
+        for start in range(0, len(X), rows):
+            chunk = np.asarray(X[start : start + rows], self.dtype)
+            logits[start : start + rows] = self._forward(chunk, keep=False)
+        return logits
+
+
+@dataclass
+class Objective:
+    """What a student is trained on: (1 - lam) * cross-entropy + lam * distillation loss.
+
+    Attributes
+    ----------
+    one_hot : ndarray of shape (n_samples, n_classes)
+    soft_targets : ndarray of shape (n_samples, n_classes) or None
+        The distillation loss's targets; None for plain cross-entropy.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Weights of mean 1, for both terms.
+    loss : DistillationLoss or None
+    lam, temperature : float
+    """
+
+    one_hot: np.ndarray
+    soft_targets: np.ndarray | None = None
+    sample_weight: np.ndarray | None = None
+    loss: DistillationLoss | None = None
+    lam: float = 0.0
+    temperature: float = 1.0
+
+    def __call__(self, logits: np.ndarray, rows: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the mean loss of a batch and its gradient with respect to the logits."""
+        losses, gradient = cross_entropy(logits, self.one_hot[rows])
+        if self.soft_targets is not None and self.loss is not None:
+            soft, soft_gradient = self.loss.loss(logits, self.soft_targets[rows], self.temperature)
+            losses = (1 - self.lam) * losses + self.lam * soft
+            gradient *= 1 - self.lam
+            soft_gradient *= self.lam
+            gradient += soft_gradient
+        if self.sample_weight is not None:
+            weights = self.sample_weight[rows]
+            losses = losses * weights
+            gradient *= weights[:, None]
+        gradient /= len(rows)
+        return float(losses.mean()), gradient
+
+
+def train_epoch(
+    network: Network,
+    optimizer: Adam,
+    X: np.ndarray,
+    objective: Objective,
+    *,
+    batch_size: int,
+    shuffle: bool,
+    rng: np.random.Generator,
+) -> float:
+    """Pass once over the data in mini-batches and return the mean loss on the way."""
+    total = 0.0
+    for rows in _batches(len(X), batch_size, shuffle, rng):
+        logits = network.logits(X[rows], rng)
+        loss, gradient = objective(logits, rows)
+        network.backward(gradient)
+        optimizer.step(network.parameters, network.gradient)
+        total += loss * len(rows)
+    return total / len(X)
+
+
+def _batches(n_samples, batch_size, shuffle, rng) -> Iterator[np.ndarray]:
+    order = rng.permutation(n_samples) if shuffle else np.arange(n_samples)
+    for start in range(0, n_samples, batch_size):
+        yield order[start : start + batch_size]
+
+
+class _OneThread:
+    """Counts who is inside, so that the last one out, in any thread, restores the limits."""
+
+    def __init__(self):
+        self._lock = Lock()
+        self._inside = 0
+
+    @contextmanager
+    def __call__(self):
+        with self._lock:
+            if not self._inside:
+                self._limiter = ThreadpoolController().limit(limits=1, user_api="blas")
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+                if not self._inside:
+                    self._limiter.restore_original_limits()
+
+
+#: Context in which BLAS runs on one thread: these products are too small for more (measured).
+one_blas_thread = _OneThread()
