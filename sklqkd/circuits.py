@@ -249,8 +249,8 @@ def _primitives(operation) -> list[_Traced]:
             _Traced("rotation", wires, _PAULI[axis], values[p] if isinstance(p, int) else p)
             for axis, p in _ROTATIONS[name]
         ]
-    if not isinstance(operation, qml.operation.Operation | qml.ops.op_math.SymbolicOp):
-        raise ValueError(f"The ansatz contains {operation}, which is not a gate.")
+    if isinstance(operation, qml.operation.Channel):
+        raise ValueError(f"The ansatz contains {operation}, which is not a unitary gate.")
     if not operation.data and operation.has_matrix:
         return [_Traced("constant", wires, np.asarray(operation.matrix(), complex))]
     if name == "CRot":
@@ -403,7 +403,9 @@ class _LocalBuilder:
             self.slots[q].append((self.constants[q], operation.matrix, operation.angle))
             self.constants[q] = np.eye(2, dtype=complex)
         else:
-            gate = operation.matrix / np.sqrt(np.linalg.det(operation.matrix))
+            gate = operation.matrix
+            if np.iscomplex(gate).any():  # a phase less may make it real: Y is i times a rotation
+                gate = gate / np.sqrt(np.linalg.det(gate))
             self.constants[q] = gate @ self.constants[q]
 
     def build(self) -> LocalLayer:

@@ -1,6 +1,6 @@
 """The kernel for many qubits: a layer of one-qubit gates as a few small real matrix products.
 
-Every one-qubit gate of determinant 1 is, up to a phase, ``diag(1, e^(i a)) R diag(1, e^(i c))``
+Every one-qubit gate is, up to a phase, ``diag(1, e^(i a)) R diag(1, e^(i c))``
 with a real rotation R. So a layer is a diagonal, a real Kronecker product, and a diagonal; and all
 diagonals and permutations between two layers collapse to one gather and one product with a vector.
 The Kronecker product is applied three qubits at a time, as a batch of real 8 x 8 products over the
@@ -244,11 +244,14 @@ def _trace_indices(n_qubits):
 
 
 def _split_rotations(matrices):
-    """Split 2 x 2 unitaries of determinant 1 into rotation and phases, up to a global phase.
+    """Split 2 x 2 unitaries into rotation and phases, up to a global phase.
 
     Returns the real rotations, same shape, and ``e^(i c)``, ``e^(i a)`` of the module's docstring,
     each (n_layers, n_qubits).
     """
+    determinants = matrices[..., 0, 0] * matrices[..., 1, 1]
+    determinants -= matrices[..., 0, 1] * matrices[..., 1, 0]
+    matrices = matrices / np.sqrt(determinants)[..., None, None]
     cosine, sine = np.abs(matrices[..., 1, 1]), np.abs(matrices[..., 1, 0])
     tiny = np.finfo(float).tiny
     unit_cosine = np.where(cosine > tiny, matrices[..., 1, 1] / np.maximum(cosine, tiny), 1)

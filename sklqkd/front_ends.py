@@ -88,7 +88,10 @@ def _check_vectors(weights, gradient, n_parameters):
 class LinearFrontEnd:
     """Fully connected layer with bias, ``X @ coef.T + intercept``; obeys :class:`FrontEnd`.
 
-    The flat vector holds ``coef`` of shape (n_components, n_features), then ``intercept``.
+    The flat vector holds ``sqrt(n_features) * coef`` of shape (n_components, n_features), then
+    ``intercept``. In these units a step of Adam, which moves every weight by about the learning
+    rate, moves the features by about as much for images of any size; with ``coef`` itself, large
+    images would need a smaller learning rate than the circuit behind them.
 
     Parameters
     ----------
@@ -97,29 +100,36 @@ class LinearFrontEnd:
     n_components : int
         Number of features that come out.
 
+    Attributes
+    ----------
+    scale : float
+        ``1 / sqrt(n_features)``: what the weights are multiplied by.
+
     Examples
     --------
     >>> import numpy as np
-    >>> layer = LinearFrontEnd(n_features=2, n_components=1)
-    >>> weights, gradient = np.array([1.0, 2.0, 0.5]), np.empty(3)
+    >>> layer = LinearFrontEnd(n_features=4, n_components=1)
+    >>> weights, gradient = np.array([1.0, 2.0, 3.0, 4.0, 0.5]), np.empty(5)
     >>> layer.bind(weights, gradient)
-    >>> layer.forward(np.array([[1.0, 1.0], [0.0, 3.0]]))
-    array([[3.5],
-           [6.5]])
+    >>> layer.forward(np.array([[1.0, 1.0, 1.0, 1.0], [0.0, 2.0, 0.0, 0.0]]))
+    array([[5.5],
+           [2.5]])
     >>> layer.backward(np.ones((2, 1)))
     >>> gradient
-    array([1., 4., 2.])
+    array([0.5, 1.5, 0.5, 0.5, 2. ])
     """
 
     def __init__(self, n_features: int, n_components: int):
         self.n_features = n_features
         self.n_components = n_components
         self.n_parameters = n_components * (n_features + 1)
+        self.scale = 1 / sqrt(n_features)
 
     def initial_weights(self, rng, dtype=np.float64):
         """Return uniform random weights, see :meth:`FrontEnd.initial_weights`."""
-        bound = 1 / sqrt(self.n_features)
-        return rng.uniform(-bound, bound, self.n_parameters).astype(dtype, copy=False)
+        weights = rng.uniform(-1, 1, self.n_parameters)
+        weights[-self.n_components :] *= self.scale
+        return weights.astype(dtype, copy=False)
 
     def bind(self, weights, gradient):
         """Keep views of the two flat vectors, see :meth:`FrontEnd.bind`."""
@@ -137,13 +147,14 @@ class LinearFrontEnd:
         if len(self._features) != len(X):
             self._features = np.empty((len(X), self.n_components), self._features.dtype)
         np.matmul(X, self._coef_transposed, out=self._features)
+        self._features *= self.scale
         self._features += self._intercept
         return self._features
 
     def backward(self, grad_features):
         """Overwrite the bound gradient, see :meth:`FrontEnd.backward`."""
-        np.matmul(grad_features.T, self._X, out=self._coef_gradient)
         np.add.reduce(grad_features, axis=0, out=self._intercept_gradient)
+        np.matmul((grad_features * self.scale).T, self._X, out=self._coef_gradient)
 
 
 class ConvFrontEnd:
@@ -355,6 +366,6 @@ def train_under_softmax(
             grad -= one_hot[batch]
             grad /= len(batch)
             head.backward(grad)
-            front_end.backward(grad @ coef)
+            front_end.backward(grad @ coef * head.scale)
             adam.step(weights, gradient)
     return weights[:split].copy()

@@ -23,11 +23,11 @@ from sklearn.decomposition import PCA
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from .front_ends import ConvFrontEnd, LinearFrontEnd, centred_overlap, train_under_softmax
-from .images import image_layout, most_square_grid
+from .images import check_rows, image_layout, most_square_grid
 
 __all__ = ["CenterCropReducer", "ConvReducer", "FCReducer", "PCAReducer", "PoolingReducer"]
 
@@ -74,7 +74,7 @@ class _Reducer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
             The fitted reducer.
         """
         with _unchanged_on_error(self):
-            X = self._validate(X, ensure_min_samples=self._min_samples)
+            X = check_rows(self, X, ensure_min_samples=self._min_samples)
             self._fit(X)
             self._n_features_out = self.n_components
         return self
@@ -93,17 +93,7 @@ class _Reducer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
             In the dtype of `X` (float32 or float64; float64 for any other).
         """
         check_is_fitted(self)
-        return self._transform(self._validate(X, reset=False))
-
-    def _validate(self, X, *target, **options):
-        shape = getattr(X, "shape", ())
-        if len(shape) in (3, 4):
-            raise ValueError(
-                f"X is {len(shape)}-D, of shape {tuple(shape)}; {type(self).__name__} takes one "
-                "flattened image per row. Pass X.reshape(len(X), -1), with "
-                f"image_shape={tuple(shape[1:])} (X.shape[1:])."
-            )
-        return validate_data(self, X, *target, dtype=[np.float64, np.float32], **options)
+        return self._transform(check_rows(self, X, reset=False))
 
     def _check_shape(self, n_features):
         # PCA and FC use the pixels as they come: any number of them will do, but a shape that
@@ -361,7 +351,7 @@ class _TrainableReducer(_Reducer):
             If `y` is missing or holds one class.
         """
         with _unchanged_on_error(self):
-            X, y = self._validate(X, y)
+            X, y = check_rows(self, X, y)
             check_classification_targets(y)
             classes, targets = np.unique(y, return_inverse=True)
             if len(classes) < 2:
@@ -500,7 +490,8 @@ class FCReducer(_TrainableReducer):
 
     def _keep(self, weights, n_features):
         split = self.n_components * n_features
-        self.coef_ = weights[:split].reshape(self.n_components, n_features)
+        scale = LinearFrontEnd(n_features, self.n_components).scale
+        self.coef_ = weights[:split].reshape(self.n_components, n_features) * scale
         self.intercept_ = weights[split:]
 
     def _transform(self, X):

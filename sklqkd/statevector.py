@@ -33,7 +33,7 @@ class LocalLayer:
     Attributes
     ----------
     constant : ndarray of shape (n_slots, n_qubits, 2, 2)
-        Unitary of determinant 1.
+        Unitary.
     axis : ndarray of shape (n_slots, n_qubits, 2, 2)
         A Pauli matrix, or zeros where a slot does not rotate.
     index : ndarray of int, shape (n_slots, n_qubits)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Lock
+from threading import Lock, current_thread, main_thread
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -268,25 +268,36 @@ def _batches(n_samples, batch_size, shuffle, rng) -> Iterator[np.ndarray]:
 
 
 class _OneThread:
-    """Counts who is inside, so that the last one out, in any thread, restores the limits."""
+    """Limits BLAS to one thread while anybody, in any thread, is inside; then all is as found."""
 
     def __init__(self):
         self._lock = Lock()
         self._inside = 0
+        self._libraries = None
 
     @contextmanager
     def __call__(self):
         with self._lock:
+            if self._libraries is None:
+                found = ThreadpoolController().select(user_api="blas")
+                self._libraries = found.lib_controllers
             if not self._inside:
-                self._limiter = ThreadpoolController().limit(limits=1, user_api="blas")
+                self._originals = [library.get_num_threads() for library in self._libraries]
             self._inside += 1
+            self._set([1] * len(self._libraries))
         try:
             yield
         finally:
             with self._lock:
                 self._inside -= 1
-                if not self._inside:
-                    self._limiter.restore_original_limits()
+                # OpenBLAS may ignore what other threads than the main one ask for, so the main one
+                # does not leave the restoring to them.
+                if not self._inside or current_thread() is main_thread():
+                    self._set(self._originals)
+
+    def _set(self, counts):
+        for library, count in zip(self._libraries, counts, strict=True):
+            library.set_num_threads(count)
 
 
 #: Context in which BLAS runs on one thread: these products are too small for more (measured).
