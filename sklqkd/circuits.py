@@ -195,9 +195,9 @@ def _compile(template: Callable, shape: tuple[int, ...], n_qubits: int) -> Progr
 
 
 class _Angle(NamedTuple):
-    """``scale * weights[index] + offset``; index -1 for a constant."""
+    """``scale * weights[weight] + offset``; weight -1 for a constant."""
 
-    index: int = -1
+    weight: int = -1
     scale: float = 0.0
     offset: float = 0.0
 
@@ -416,16 +416,13 @@ class _LocalBuilder:
         length = max(map(len, self.slots))
         identity = (np.eye(2), np.zeros((2, 2)), _Angle())
         grid = [[*slots, *[identity] * (length - len(slots))] for slots in self.slots]
-        constant, axis, angle = (
-            [[grid[q][k][part] for q in range(len(grid))] for k in range(length)]
-            for part in range(3)
-        )
+        columns = [[slots[k] for slots in grid] for k in range(length)]
         return LocalLayer(
-            np.array(constant, complex),
-            np.array(axis, complex),
-            np.array([[a.index for a in row] for row in angle]),
-            np.array([[a.scale for a in row] for row in angle]),
-            np.array([[a.offset for a in row] for row in angle]),
+            np.array([[constant for constant, _, _ in row] for row in columns], complex),
+            np.array([[axis for _, axis, _ in row] for row in columns], complex),
+            np.array([[angle.weight for _, _, angle in row] for row in columns]),
+            np.array([[angle.scale for _, _, angle in row] for row in columns]),
+            np.array([[angle.offset for _, _, angle in row] for row in columns]),
         )
 
 

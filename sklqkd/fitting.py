@@ -7,6 +7,7 @@ themselves are in :mod:`sklqkd.students`.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 from sklearn.base import clone
@@ -27,7 +28,7 @@ from .training import Network, Objective, one_blas_thread, train_epoch
 __all__ = ["fit", "log_softmax", "logits", "part", "partial_fit", "teach", "unchanged_on_error"]
 
 MAX_QUBITS = 20
-REDUCERS = {
+REDUCERS: dict[str, Callable] = {
     "fc": reducers.FCReducer,
     "conv": reducers.ConvReducer,
     "pca": reducers.PCAReducer,
@@ -69,20 +70,20 @@ def fit(student, X, y, sample_weight=None, given_logits=None):
             f"{classes.tolist()}. Set warm_start=False to start again."
         )
     run = _Run(student, images, X, y, classes, sample_weight, given_logits, resumed)
-    with one_blas_thread():
-        for epoch in range(student.max_iter):
-            subcontext = context.subcontext(task_name="epoch")
-            subcontext.call_on_fit_task_begin(estimator=student, X=X, y=y)
+    for epoch in range(student.max_iter):
+        subcontext = context.subcontext(task_name="epoch")
+        subcontext.call_on_fit_task_begin(estimator=student, X=X, y=y)
+        with one_blas_thread():  # callbacks run outside of it: they may predict, or do anything
             has_converged = run.epoch(epoch)
-            wants_stop = subcontext.call_on_fit_task_end(
-                estimator=student,
-                X=X,
-                y=y,
-                metadata={"sample_weight": sample_weight},
-                reconstruction_attributes=run.fitted,
-            )
-            if has_converged or wants_stop:
-                break
+        wants_stop = subcontext.call_on_fit_task_end(
+            estimator=student,
+            X=X,
+            y=y,
+            metadata={"sample_weight": sample_weight},
+            reconstruction_attributes=run.fitted,
+        )
+        if has_converged or wants_stop:
+            break
     run.keep_best()
     vars(student).update(run.fitted())
     context.call_on_fit_task_end(estimator=student, X=X, y=y, reconstruction_attributes=run.fitted)
@@ -199,8 +200,6 @@ class _Run:
             sample_weight = _check_sample_weight(
                 sample_weight, X, dtype=np.float64, ensure_non_negative=True
             )
-            if not sample_weight.any():
-                raise ValueError("sample_weight is zero for every image; some must count.")
         self.reducer = self._make_reducer(encoding, resumed)
         self._check_features(X, encoding)
         # A teacher that was fitted on a DataFrame wants its column names.
@@ -230,7 +229,10 @@ class _Run:
                 )
         self.network = _network(self.circuit, len(classes), front_end=front_end)
         start = self.network.initial_parameters(self.rng)
-        if resumed and student.parameters_.shape != start.shape:
+        has_changed = resumed and (
+            self.circuit != student.circuit_ or student.parameters_.shape != start.shape
+        )
+        if has_changed:
             raise ValueError(
                 "Training cannot go on: the parameters that shape the circuit have changed since "
                 "the last fit. Change them back, or fit with warm_start=False."
@@ -253,25 +255,23 @@ class _Run:
 
     def _make_reducer(self, encoding, resumed):
         student = self.student
-        if resumed or student.reducer is None:
-            return (
-                clone(student.reducer_)
-                if resumed and hasattr(student.reducer_, "front_end")
-                else (student.reducer_ if resumed else None)
-            )
+        if resumed:
+            return student.reducer_
+        if student.reducer is None:
+            return None
         if isinstance(student.reducer, str):
             make = REDUCERS[student.reducer]
             return make(n_components=encoding.n_features, image_shape=student.image_shape)
         reducer = clone(student.reducer)
-        parameters = reducer.get_params(deep=False) if hasattr(reducer, "get_params") else {}
+        parameters = reducer.get_params(deep=False)
         defaults = {"n_components": encoding.n_features, "image_shape": student.image_shape}
         unset = {k: v for k, v in defaults.items() if k in parameters and parameters[k] is None}
         return reducer.set_params(**unset) if unset else reducer
 
     def _seed_reducer(self, generator):
-        parameters = getattr(self.reducer, "get_params", dict)()
-        if "random_state" in parameters and parameters["random_state"] is None:
-            self.reducer.set_params(random_state=generator.randint(2**31 - 1))
+        for name, value in sorted(self.reducer.get_params().items()):
+            if value is None and name.split("__")[-1] == "random_state":  # a pipeline's steps too
+                self.reducer.set_params(**{name: generator.randint(2**31 - 1)})
 
     def _check_features(self, X, encoding):
         """Refuse, before a teacher is asked, what the encoding cannot take."""
@@ -326,6 +326,11 @@ class _Run:
         )
         objective = self.objective
         weights = objective.sample_weight
+        if weights is not None and not (weights[train].any() and weights[held_out].any()):
+            raise ValueError(
+                "early_stopping=True splits the images into two parts, and in one of them "
+                "sample_weight is zero for every image. Leave out images of weight zero."
+            )
         self.validation = (
             self.features[held_out],
             objective.one_hot[held_out].argmax(axis=1),

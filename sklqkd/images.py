@@ -6,7 +6,7 @@ needs the picture behind a row has an ``image_shape`` parameter, read by :func:`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isqrt, prod
 from numbers import Integral
@@ -86,11 +86,8 @@ def image_layout(n_features: int, image_shape: Sequence[int] | None = None) -> I
                 f"channels first or image_shape=({side}, {side}, 3) for channels last."
             )
         return ImageLayout(*most_square_grid(n_features))
-    try:
-        shape = tuple(image_shape)
-    except TypeError:
-        shape = (image_shape,)
-    if len(shape) not in (2, 3) or not all(isinstance(s, Integral) and s > 0 for s in shape):
+    shape: tuple = tuple(image_shape) if isinstance(image_shape, Iterable) else (image_shape,)
+    if len(shape) not in (2, 3) or not all(isinstance(s, Integral) and int(s) > 0 for s in shape):
         raise ValueError(
             f"image_shape={image_shape!r} is not a shape of an image. Give (height, width), "
             "(channels, height, width) or (height, width, channels), all positive integers."

@@ -187,7 +187,7 @@ class Network:
             return
         gradient, adjoint = self._kernel.backward(grad_probabilities * self._state, with_input)
         self._weights_gradient[...] = gradient
-        if with_input:
+        if adjoint is not None:
             self.front_end.backward(self.encoding.backward(adjoint))
 
     def predict_logits(self, X: np.ndarray) -> np.ndarray:
@@ -273,12 +273,12 @@ class _OneThread:
     def __init__(self):
         self._lock = Lock()
         self._inside = 0
-        self._libraries = None
+        self._libraries: list = []
 
     @contextmanager
     def __call__(self):
         with self._lock:
-            if self._libraries is None:
+            if not self._libraries:
                 found = ThreadpoolController().select(user_api="blas")
                 self._libraries = found.lib_controllers
             if not self._inside:

@@ -1,0 +1,23 @@
+"""scikit-learn's own checks of the students; those of teachers and reducers are in their files."""
+
+from sklearn.linear_model import LogisticRegression
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sklqkd import DistilledQNNClassifier, QNNClassifier
+
+# Mini-batches are drawn from the rows, so removing or repeating rows draws others.
+EXPECTED_FAILURES = {
+    "check_sample_weight_equivalence_on_dense_data": "mini-batches depend on the number of rows",
+}
+
+
+@parametrize_with_checks(
+    [
+        QNNClassifier(max_iter=30, random_state=0),
+        DistilledQNNClassifier(max_iter=30, random_state=0),
+        DistilledQNNClassifier(LogisticRegression(), cv=2, max_iter=30, random_state=0),
+    ],
+    expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
+)
+def test_scikit_learn_contract(estimator, check):
+    check(estimator)
