@@ -1,10 +1,13 @@
 """The kernel for many qubits: a layer of one-qubit gates as a few small real matrix products.
 
-Every one-qubit gate is, up to a phase, ``diag(1, e^(i a)) R diag(1, e^(i c))``
-with a real rotation R. So a layer is a diagonal, a real Kronecker product, and a diagonal; and all
-diagonals and permutations between two layers collapse to one gather and one product with a vector.
-The Kronecker product is applied three qubits at a time, as a batch of real 8 x 8 products over the
-state's float view: that is the size that BLAS multiplies fastest per amplitude.
+Every one-qubit gate is, up to a phase, ``diag(1, e^(i a)) R diag(1, e^(i c))`` with a real rotation
+R. So a layer is a diagonal, a real Kronecker product, and a diagonal; and all diagonals and
+permutations between two layers collapse to one gather and one product with a vector, the *gap*. The
+Kronecker product is applied three qubits at a time, as a batch of real 8 x 8 products: that is the
+size that BLAS multiplies fastest per amplitude.
+
+States are kept as planes, a real array of shape (2, 2^n, batch) with the real and the imaginary
+part; a real program on real states has one plane.
 """
 
 from __future__ import annotations
@@ -32,25 +35,29 @@ class FactoredKernel:
 
     Notes
     -----
-    Memory: one state per layer and five more, each of 2^n times the batch.
+    Memory: one state per layer and six more, each of 2^n times the batch.
     """
 
     def __init__(self, program: Program, dtype=np.complex64):
         self.program = program
         self.dtype = np.dtype(dtype)
         self.is_complex = self.dtype.kind == "c"
+        self._real = np.finfo(self.dtype).dtype
         n_qubits = program.n_qubits
-        self._gaps = [PhasePermutation.identity(n_qubits)]
+        gaps = [PhasePermutation.identity(n_qubits)]
         self._items: list[LocalLayer | Gate] = []
         for step in program.steps:
             if isinstance(step, PhasePermutation):
-                self._gaps[-1] = self._gaps[-1].then(step)
+                gaps[-1] = gaps[-1].then(step)
             else:
                 self._items.append(step)
-                self._gaps.append(PhasePermutation.identity(n_qubits))
-        places = np.arange(2**n_qubits)
-        self._moves = [(gap.permutation != places).any() for gap in self._gaps]
-        self._inverse = [np.argsort(gap.permutation) for gap in self._gaps]
+                gaps.append(PhasePermutation.identity(n_qubits))
+        self._gaps = gaps
+        self._orders = np.array([gap.permutation for gap in gaps])
+        self._moves = (self._orders != np.arange(2**n_qubits)).any(axis=1)
+        self._inverse = np.argsort(self._orders, axis=1)
+        self._constant_phases = np.array([gap.phase for gap in gaps])
+        self._turning = [g for g, gap in enumerate(gaps) if len(gap.index)]
         self._local = [i for i, item in enumerate(self._items) if isinstance(item, LocalLayer)]
         self._layers = LocalLayers(
             [item for item in self._items if isinstance(item, LocalLayer)],
@@ -60,6 +67,8 @@ class FactoredKernel:
         self._groups = [
             range(first, min(first + GROUP, n_qubits)) for first in range(0, n_qubits, GROUP)
         ]
+        self._sizes = [4 ** len(group) for group in self._groups]
+        self._trace = _trace_indices(self._groups)
         self._padded = np.zeros(program.n_weights + 1)
         self._workspaces: dict[int, _Workspace] = {}
 
@@ -67,142 +76,205 @@ class FactoredKernel:
         """See :class:`sklqkd.statevector.Kernel`."""
         self._padded[:-1] = weights
         matrices = self._layers.matrices(self._padded)
+        phases = self._constant_phases
+        if self._turning:
+            phases = phases.copy()
+            for g in self._turning:
+                phases[g] = self._gaps[g].phases(self._padded)
         if self.is_complex:
-            rotations, before, after = _split_rotations(matrices)
-            self._after = after
-            self._set_phases(_kronecker_diagonals(before), _kronecker_diagonals(after))
+            rotations, before, self._after = _split_rotations(matrices)
+            # Collapse all that is diagonal between two layers into one vector.
+            diagonals = _kronecker_diagonals(np.concatenate([before, self._after]))
+            before, after = diagonals[: len(before)], diagonals[len(before) :]
+            following = [i + 1 for i in self._local]
+            phases = phases.copy()
+            phases[self._local] *= before
+            phases[following] *= np.take_along_axis(after, self._orders[following], axis=1)
+            self._phases = np.stack([phases.real, phases.imag], axis=1, dtype=self._real)[..., None]
         else:
             rotations = matrices.real
-            self._phases = [
-                None if (gap.phase == 1).all() else gap.phase.real.astype(self.dtype)[:, None]
-                for gap in self._gaps
-            ]
-        real = np.finfo(self.dtype).dtype
-        self._factors = [_kronecker(rotations[:, group]).astype(real) for group in self._groups]
+            self._phases = phases.real.astype(self._real)[:, None, :, None]
+        self._factors = self._kronecker_factors(rotations)
 
-    def _set_phases(self, before, after):
-        """Collapse all that is diagonal between two layers into one vector each."""
-        phases = [gap.phases(self._padded) for gap in self._gaps]
-        for layer, i in enumerate(self._local):
-            phases[i] = phases[i] * before[layer]
-            phases[i + 1] = phases[i + 1] * after[layer].take(self._gaps[i + 1].permutation)
-        self._phases = [phase.astype(self.dtype)[:, None] for phase in phases]
+    def _kronecker_factors(self, rotations):
+        """Return per layer the Kronecker product over each group of qubits."""
+        n_layers, n_qubits = rotations.shape[:2]
+        padded = np.zeros((n_layers, len(self._groups) * GROUP, 2, 2))
+        padded[..., 0, 0] = padded[..., 1, 1] = 1
+        # A short group stands behind identities, and its product in the upper left corner.
+        last = n_qubits - len(self._groups[-1])
+        padded[:, :last] = rotations[:, :last]
+        padded[:, padded.shape[1] - len(self._groups[-1]) :] = rotations[:, last:]
+        padded = padded.reshape(n_layers, len(self._groups), GROUP, 2, 2)
+        product = padded[:, :, 0]
+        for q in range(1, GROUP):
+            product = product[..., :, None, :, None] * padded[:, :, q, None, :, None, :]
+            product = product.reshape(n_layers, len(self._groups), 2 ** (q + 1), 2 ** (q + 1))
+        product = product.astype(self._real)
+        sizes = [2 ** len(group) for group in self._groups]
+        return [
+            [product[layer, g, :size, :size] for g, size in enumerate(sizes)]
+            for layer in range(n_layers)
+        ]
 
     def _workspace(self, batch):
         if batch not in self._workspaces:
             if len(self._workspaces) > 1:  # a whole batch and the last, shorter one
                 self._workspaces.clear()
-            self._workspaces[batch] = _Workspace(
-                self.program.n_qubits, batch, len(self._items), self.dtype, self._groups
-            )
+            n_planes = 2 if self.is_complex else 1
+            shape = (n_planes, 2**self.program.n_qubits, batch)
+            self._workspaces[batch] = _Workspace(shape, self._real, self._groups)
         return self._workspaces[batch]
 
-    def _through_gap(self, g, state, out):
+    def _run(self, state, keep):
+        """Run the program up to its last layer and return the planes."""
+        work = self._work = self._workspace(state.shape[1])
+        planes = self._initial = _planes(state, self._real)
+        layer = 0
+        for i, item in enumerate(self._items):
+            self._through_gap(i, planes, work.gap.array)
+            target = work.kept(i if keep else i % 2)
+            if isinstance(item, Gate):
+                applied = item.apply(_complex(work.gap.array))
+                target.array[...] = _planes(applied, self._real)[: len(target.array)]
+            else:
+                work.multiply(self._factors[layer], work.gap, target)
+                layer += 1
+            planes = target.array
+        return planes
+
+    def _through_gap(self, g, planes, out):
         if self._moves[g]:
-            state = state.take(self._gaps[g].permutation, axis=0, out=out, mode="clip")
-        if self._phases[g] is None:
-            return state
-        return np.multiply(state, self._phases[g], out=out)
+            moved = self._work.moved.array[: len(planes)]
+            planes = planes.take(self._orders[g], axis=1, out=moved, mode="clip")
+        phases = self._phases[g]
+        if len(out) == 1:
+            np.multiply(planes, phases, out=out)
+            return
+        cosine, sine = phases
+        np.multiply(planes[0], cosine, out=out[0])
+        np.multiply(planes[0], sine, out=out[1])
+        if len(planes) == 2:
+            product = self._work.product
+            out[0] -= np.multiply(planes[1], sine, out=product)
+            out[1] += np.multiply(planes[1], cosine, out=product)
 
     def forward(self, state, keep=True):
         """See :class:`sklqkd.statevector.Kernel`."""
-        work = self._work = self._workspace(state.shape[1])
-        if state.dtype != self.dtype:
-            state = state.astype(self.dtype)
-        self._initial = state
-        layer = 0
-        for i, item in enumerate(self._items):
-            target = work.kept(i if keep else 0)
-            moved = self._through_gap(i, state, work.gap.array)
-            if moved is not work.gap.array:
-                np.copyto(work.gap.array, moved)
-            if isinstance(item, Gate):
-                np.copyto(target.array, item.apply(work.gap.array))
-            else:
-                factors = [factor[layer] for factor in self._factors]
-                work.multiply(factors, work.gap, target)
-                layer += 1
-            state = target.array
-        return self._through_gap(len(self._items), state, work.gap.array)
+        planes = self._run(state, keep)
+        out = self._work.gap.array
+        self._through_gap(len(self._items), planes, out)
+        return _complex(out)
+
+    def probabilities(self, state, keep=True):
+        """See :class:`sklqkd.statevector.Kernel`."""
+        planes = self._last = self._run(state, keep)
+        probabilities = planes[0] ** 2
+        if len(planes) == 2:
+            probabilities += np.multiply(planes[1], planes[1], out=self._work.product)
+        # Phases change no probability, so of the last gap only the permutation is left.
+        return probabilities[self._orders[-1]] if self._moves[-1] else probabilities
 
     def backward(self, adjoint, with_input=True):
         """See :class:`sklqkd.statevector.Kernel`."""
-        work = self._work
+        planes = _planes(adjoint, self._real)[: 2 if self.is_complex else 1]
         gradient = np.zeros(len(self._padded))
-        products = np.zeros((len(self._local), self.program.n_qubits, 2, 2), complex)
+        self._back_through_gap(len(self._items), planes, gradient)
+        return self._pull_back(gradient, with_input)
+
+    def backward_probabilities(self, gradient, with_input=True):
+        """See :class:`sklqkd.statevector.Kernel`."""
+        if self._moves[-1]:
+            gradient = gradient[self._inverse[-1]]
+        np.multiply(self._last, 2 * gradient, out=self._work.adjoint.array[: len(self._last)])
+        return self._pull_back(np.zeros(len(self._padded)), with_input)
+
+    def _pull_back(self, gradient, with_input):
+        """Go back from the adjoint after the last item, in ``adjoint``, to the initial states."""
+        work, n_planes = self._work, 2 if self.is_complex else 1
+        products = np.zeros((len(self._local), n_planes, n_planes, sum(self._sizes) + 1))
         layer = len(self._local)
-        for i in range(len(self._items), -1, -1):
-            gap, moved = self._gaps[i], work.adjoint
-            phases = self._phases[i]
-            if phases is not None:
-                adjoint = np.multiply(adjoint, phases.conj(), out=work.gap.array)
-            if self._moves[i]:
-                adjoint = adjoint.take(self._inverse[i], axis=0, out=moved.array, mode="clip")
-            if adjoint is not moved.array:
-                np.copyto(moved.array, adjoint)
-            adjoint = moved.array
-            state = work.kept(i - 1).array if i else self._initial
-            if len(gap.index):
-                overlap = np.einsum("kb,kb->k", adjoint.conj(), state).imag
-                np.add.at(gradient, gap.index, gap.gradient(overlap.take(gap.permutation)))
-            if not i:
-                break
-            item = self._items[i - 1]
+        for i in range(len(self._items) - 1, -1, -1):
+            item = self._items[i]
+            needed = i > 0 or with_input or 0 in self._turning
             if isinstance(item, Gate):
-                if i > 1 or with_input or len(self._gaps[0].index):
-                    adjoint = item.inverse.apply(adjoint)
-                continue
-            layer -= 1
-            products[layer] = work.products(moved, work.kept(i - 1))
-            if i > 1 or with_input or len(self._gaps[0].index):
-                work.multiply([f[layer].T for f in self._factors], moved, work.pulled)
-                adjoint = work.pulled.array
+                pulled = item.inverse.apply(_complex(work.adjoint.array))
+                work.pulled.array[...] = _planes(pulled, self._real)[:n_planes]
             else:
-                break
-        if self.is_complex:
-            products[:, :, 0, 1] *= self._after
-            products[:, :, 1, 0] *= self._after.conj()
-        gradient += self._layers.gradient(products)
-        return gradient[:-1], adjoint if with_input else None
+                layer -= 1
+                work.products(work.adjoint, work.kept(i), products[layer])
+                if needed:
+                    transposed = [factor.T for factor in self._factors[layer]]
+                    work.multiply(transposed, work.adjoint, work.pulled)
+            if needed:
+                self._back_through_gap(i, work.pulled.array, gradient)
+        if len(products):
+            sums = products[:, 0, 0].astype(complex)
+            if self.is_complex:
+                sums += products[:, 1, 1] + 1j * (products[:, 0, 1] - products[:, 1, 0])
+            traced = sums.take(self._trace, axis=1).sum(axis=-1)
+            if self.is_complex:  # from before the layers' own last phases to behind them
+                traced[:, :, 0, 1] *= self._after
+                traced[:, :, 1, 0] *= self._after.conj()
+            gradient += self._layers.gradient(traced)
+        return gradient[:-1], _complex(work.adjoint.array) if with_input else None
+
+    def _back_through_gap(self, g, planes, gradient):
+        """Pull the adjoint back through a gap, from `planes` to ``adjoint``."""
+        work = self._work
+        target = work.moved.array if self._moves[g] else work.adjoint.array
+        phases = self._phases[g]
+        if len(planes) == 1:
+            np.multiply(planes, phases, out=target)
+        else:
+            (cosine, sine), product = phases, work.product
+            np.multiply(planes[0], cosine, out=target[0])
+            target[0] += np.multiply(planes[1], sine, out=product)
+            np.multiply(planes[1], cosine, out=target[1])
+            target[1] -= np.multiply(planes[0], sine, out=product)
+        if self._moves[g]:
+            target.take(self._inverse[g], axis=1, out=work.adjoint.array, mode="clip")
+        gap = self._gaps[g]
+        if len(gap.index):
+            state = work.kept(g - 1).array if g else self._initial
+            overlap = -np.einsum("kb,kb->k", work.adjoint.array[1], state[0])
+            if len(state) == 2:
+                overlap += np.einsum("kb,kb->k", work.adjoint.array[0], state[1])
+            np.add.at(gradient, gap.index, gap.gradient(overlap[gap.permutation]))
 
 
 class _Buffer:
-    """One batch of states, with the views that the matrix products read and write."""
+    """One batch of states as planes, with the views that the matrix products read and write."""
 
-    def __init__(self, n_qubits, batch, dtype, groups):
-        self.array = np.empty((2**n_qubits, batch), dtype)
-        flat = self.array.view(np.finfo(dtype).dtype)
+    def __init__(self, shape, dtype, groups):
+        self.array = np.empty(shape, dtype)
+        n_planes, n_amplitudes, batch = shape
         self.views = []
         for group in groups:
-            size, rest = 2 ** len(group), 2 ** (n_qubits - group[-1] - 1)
-            columns = rest * flat.shape[1]
-            chunks = 1
+            size, rest = 2 ** len(group), n_amplitudes >> (group[-1] + 1)
+            columns, chunks = rest * batch, 1
             while chunks < rest and columns // chunks > COLUMNS:
                 chunks *= 2
-            view = flat.reshape(2 ** group[0], size, chunks, columns // chunks)
-            self.views.append(view.transpose(0, 2, 1, 3))
-        self.transposed = [view.swapaxes(-1, -2) for view in self.views]
+            view = self.array.reshape(n_planes, 2 ** group[0], size, chunks, columns // chunks)
+            self.views.append(view.transpose(0, 1, 3, 2, 4))
+        self.transposed = [view.swapaxes(-1, -2)[None] for view in self.views]
 
 
 class _Workspace:
     """The memory of one batch size."""
 
-    def __init__(self, n_qubits, batch, n_items, dtype, groups):
-        def buffer():
-            return _Buffer(n_qubits, batch, dtype, groups)
-
-        self._new_buffer = buffer
+    def __init__(self, shape, dtype, groups):
+        self._make = lambda: _Buffer(shape, dtype, groups)
         self._kept: list[_Buffer] = []
-        self.gap, self.adjoint, self.pulled = buffer(), buffer(), buffer()
-        self._between = (buffer(), buffer())
-        self._groups = groups
-        self._traces = [_trace_indices(len(group)) for group in groups]
-        self._is_complex = dtype.kind == "c"
+        self.gap, self.adjoint, self.pulled = self._make(), self._make(), self._make()
+        self._between = (self._make(), self._make())
+        self.moved = self._between[1]  # gaps and products take turns
+        self.product = np.empty(shape[1:], dtype)
 
     def kept(self, i):
         """Return the buffer of the state after item `i`, made when it is first asked for."""
         while len(self._kept) <= i:
-            self._kept.append(self._new_buffer())
+            self._kept.append(self._make())
         return self._kept[i]
 
     def multiply(self, factors, source, target):
@@ -212,34 +284,47 @@ class _Workspace:
             np.matmul(factor, source.views[g], out=out.views[g])
             source = out
 
-    def products(self, adjoint, state):
-        """Return per qubit the 2 x 2 sums of conj(adjoint)_i * state_j, (n_qubits, 2, 2)."""
-        real = self._group_products(adjoint, state)
-        if not self._is_complex:
-            return real
-        turned = self._between[0]
-        np.multiply(state.array, -1j, out=turned.array)
-        return real + 1j * self._group_products(adjoint, turned)
-
-    def _group_products(self, left, right):
-        sums = []
-        for g, trace in enumerate(self._traces):
-            product = np.matmul(left.views[g], right.transposed[g]).sum(axis=(0, 1))
-            sums.append(product.take(trace).sum(axis=-1))
-        return np.concatenate(sums)
+    def products(self, adjoint, state, out):
+        """Sum adjoint_i * state_j over the batch and the other groups, for all pairs of planes."""
+        end = 0
+        for left, right in zip(adjoint.views, state.transposed, strict=True):
+            sums = np.matmul(left[:, None], right).sum(axis=(2, 3))
+            start, end = end, end + sums[0, 0].size
+            out[:, :, start:end] = sums.reshape(*sums.shape[:2], -1)
 
 
-def _trace_indices(n_qubits):
-    """Return flat indices into a 2^k x 2^k matrix, (k, 2, 2, 2^(k-1)): the others traced out."""
-    size = 2**n_qubits
-    basis = np.arange(size)
-    indices = np.empty((n_qubits, 2, 2, size // 2), int)
-    for q in range(n_qubits):
-        bit = 1 << (n_qubits - 1 - q)
-        rest = basis[basis & bit == 0]
-        for a in (0, 1):
-            for b in (0, 1):
-                indices[q, a, b] = (rest | a * bit) * size + (rest | b * bit)
+def _planes(states, dtype):
+    """Return (2^n, batch) states as planes: one for real ones, two for complex ones."""
+    if states.dtype.kind != "c":
+        return states.astype(dtype, copy=False)[None]
+    return np.stack([states.real, states.imag]).astype(dtype, copy=False)
+
+
+def _complex(planes):
+    """Return planes as states again."""
+    return planes[0] if len(planes) == 1 else planes[0] + 1j * planes[1]
+
+
+def _trace_indices(groups):
+    """Return where each qubit's 2 x 2 sums lie among those of all groups, (n, 2, 2, terms).
+
+    A group's sums are the 2^k x 2^k products of its basis states. Short groups have fewer terms,
+    and are padded with the index of the zero behind the last group.
+    """
+    zero = sum(4 ** len(group) for group in groups)
+    indices = np.full((groups[-1][-1] + 1, 2, 2, 2 ** (len(groups[0]) - 1)), zero)
+    start = 0
+    for group in groups:
+        size = 2 ** len(group)
+        basis = np.arange(size)
+        for position, q in enumerate(group):
+            bit = 1 << (len(group) - 1 - position)
+            rest = basis[basis & bit == 0]
+            for a in (0, 1):
+                for b in (0, 1):
+                    places = start + (rest | a * bit) * size + (rest | b * bit)
+                    indices[q, a, b, : len(rest)] = places
+        start += size**2
     return indices
 
 
@@ -251,25 +336,12 @@ def _split_rotations(matrices):
     """
     determinants = matrices[..., 0, 0] * matrices[..., 1, 1]
     determinants -= matrices[..., 0, 1] * matrices[..., 1, 0]
-    matrices = matrices / np.sqrt(determinants)[..., None, None]
-    cosine, sine = np.abs(matrices[..., 1, 1]), np.abs(matrices[..., 1, 0])
+    row = matrices[..., 1, :] / np.sqrt(determinants)[..., None]
+    sizes = np.abs(row)  # sine, cosine
     tiny = np.finfo(float).tiny
-    unit_cosine = np.where(cosine > tiny, matrices[..., 1, 1] / np.maximum(cosine, tiny), 1)
-    unit_sine = np.where(sine > tiny, matrices[..., 1, 0] / np.maximum(sine, tiny), 1)
-    rotations = np.empty(matrices.shape)
-    rotations[..., 0, 0] = rotations[..., 1, 1] = cosine
-    rotations[..., 1, 0] = sine
-    rotations[..., 0, 1] = -sine
-    return rotations, unit_cosine * unit_sine.conj(), unit_cosine * unit_sine
-
-
-def _kronecker(matrices):
-    """Return the Kronecker products over axis 1 of (n_layers, k, 2, 2)."""
-    product = matrices[:, 0]
-    for q in range(1, matrices.shape[1]):
-        product = product[:, :, None, :, None] * matrices[:, q, None, :, None, :]
-        product = product.reshape(-1, 2 ** (q + 1), 2 ** (q + 1))
-    return product
+    units = (row + tiny) / (sizes + tiny)  # 1 where the size is 0
+    rotations = sizes[..., [[1, 0], [0, 1]]] * np.array([[1, -1], [1, 1]])
+    return rotations, units[..., 1] * units[..., 0].conj(), units[..., 1] * units[..., 0]
 
 
 def _kronecker_diagonals(phases):

@@ -194,6 +194,11 @@ class _Run:
         self.classes = classes
         circuit_parameters = ("encoding", "n_qubits", "ansatz", "n_layers", "measurement")
         self.circuit = {name: getattr(student, name) for name in circuit_parameters}
+        if resumed and self.circuit != student.circuit_:
+            raise ValueError(
+                "Training cannot go on: the parameters that shape the circuit have changed since "
+                "the last fit. Change them back, or fit with warm_start=False."
+            )
         _check_size(student)
         encoding = make_encoding(student.encoding, student.n_qubits)
         if sample_weight is not None:
@@ -229,13 +234,10 @@ class _Run:
                 )
         self.network = _network(self.circuit, len(classes), front_end=front_end)
         start = self.network.initial_parameters(self.rng)
-        has_changed = resumed and (
-            self.circuit != student.circuit_ or student.parameters_.shape != start.shape
-        )
-        if has_changed:
+        if resumed and student.parameters_.shape != start.shape:
             raise ValueError(
-                "Training cannot go on: the parameters that shape the circuit have changed since "
-                "the last fit. Change them back, or fit with warm_start=False."
+                f"Training cannot go on: X has {X.shape[1]} features, another number than in the "
+                "last fit. Pass X with as many as before, or fit with warm_start=False."
             )
         self.network.bind(student.parameters_.copy() if resumed else start)
         self.optimizer = Adam(self.network.size, learning_rate=student.learning_rate_init)

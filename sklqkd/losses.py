@@ -50,9 +50,13 @@ def cross_entropy(logits: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, 
     >>> losses, gradient
     (array([0.69314718]), array([[-0.5,  0.5]]))
     """
-    log_probabilities = log_softmax(logits)
-    losses = -(targets * log_probabilities).sum(axis=-1)
-    return losses, np.exp(log_probabilities) - targets
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    gradient = np.exp(shifted)
+    totals = gradient.sum(axis=-1, keepdims=True)
+    losses = np.log(totals[:, 0]) - np.einsum("ij,ij->i", targets, shifted)
+    gradient /= totals
+    gradient -= targets
+    return losses, gradient
 
 
 def hinton(

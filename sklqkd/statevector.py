@@ -197,14 +197,22 @@ class Kernel(Protocol):
         The result lies in the kernel's own memory and is good until its next call.
         """
 
+    def probabilities(self, state: np.ndarray, keep: bool = True) -> np.ndarray:
+        """Return the probabilities of the basis states after the circuit, (2^n, batch)."""
+
     def backward(
         self, adjoint: np.ndarray, with_input: bool = True
     ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Pull back the adjoint of the final states, (2^n, batch).
+        """Pull back the adjoint of the final states of the last `forward`, (2^n, batch).
 
         Returns the gradient with respect to the weights, (n_weights,), and the adjoint of the
         initial states (None if `with_input` is false).
         """
+
+    def backward_probabilities(
+        self, gradient: np.ndarray, with_input: bool = True
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Pull back the gradient for the last `probabilities`, see `backward`."""
 
 
 class LocalLayers:
@@ -233,18 +241,17 @@ class LocalLayers:
         self._cosine_part = constant
         self._sine_part = -1j * axis @ constant
         self._generator = -0.5j * axis
+        self._later = np.broadcast_to(np.eye(2, dtype=complex), axis.shape).copy()
 
     def matrices(self, padded_weights: np.ndarray) -> np.ndarray:
         """Return the layers' matrices, shape (n_layers, n_qubits, 2, 2), and keep the slots."""
         half_angle = 0.5 * (self.scale * padded_weights[self.index] + self.offset)
         half_angle = half_angle[..., None, None]
         slots = np.cos(half_angle) * self._cosine_part + np.sin(half_angle) * self._sine_part
-        product = slots[-1]
-        self._later = [None] * len(slots)
-        for k in range(len(slots) - 2, -1, -1):
-            self._later[k] = product
-            product = product @ slots[k]
-        return product
+        # later[k] is the product of the slots that follow slot k.
+        for k in range(len(slots) - 1, 0, -1):
+            np.matmul(self._later[k], slots[k], out=self._later[k - 1])
+        return self._later[0] @ slots[0]
 
     def gradient(self, products: np.ndarray) -> np.ndarray:
         """Return the gradient with respect to the padded weights.
@@ -255,12 +262,9 @@ class LocalLayers:
             Per layer and qubit, the sum over the batch and the other qubits of
             conj(adjoint)_i * state_j, both just after the layer.
         """
-        derivative = np.empty(self.index.shape)
-        for k, later in enumerate(self._later):
-            generator = self._generator[k]
-            if later is not None:
-                generator = later @ generator @ later.conj().swapaxes(-1, -2)
-            derivative[k] = (generator * products).real.sum(axis=(-1, -2))
+        generators = self._later @ self._generator @ self._later.conj().swapaxes(-1, -2)
+        generators *= products
+        derivative = generators.real.sum(axis=(-1, -2))
         derivative *= self.scale
         return np.bincount(self._flat_index, derivative.ravel(), self.n_weights + 1)
 
@@ -369,6 +373,19 @@ class DenseKernel:
             if keep:
                 self._states.append(state)
         return state
+
+    def probabilities(self, state, keep=True):
+        """See :class:`Kernel`."""
+        final = self.forward(state, keep)
+        if self.dtype.kind != "c":
+            return final**2
+        probabilities = final.real**2
+        probabilities += final.imag**2
+        return probabilities
+
+    def backward_probabilities(self, gradient, with_input=True):
+        """See :class:`Kernel`."""
+        return self.backward(2 * gradient * self._states[-1], with_input)
 
     def backward(self, adjoint, with_input=True):
         """See :class:`Kernel`."""

@@ -110,12 +110,13 @@ def teacher_logits(teacher, X, y, classes, *, cv="prefit", sample_weight=None) -
 
 
 def _log_probabilities(teacher, X) -> np.ndarray:
-    probabilities = np.asarray(teacher.predict_proba(X), float)
+    probabilities = np.asarray(teacher.predict_proba(X))
     if not np.isfinite(probabilities).all():
         raise ValueError(
             f"predict_proba of the teacher {type(teacher).__name__} gave NaN or infinity."
         )
-    return np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
+    # In the teacher's own precision: just what np.log(teacher.predict_proba(X)) gives its user.
+    return np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)).astype(float)
 
 
 def align(logits: np.ndarray, teacher_classes, classes) -> np.ndarray:
@@ -186,7 +187,14 @@ def check_teacher_logits(logits, n_samples: int, classes: np.ndarray) -> np.ndar
             f"teacher_logits has {len(array)} rows, but X has {n_samples}. Pass one row for each "
             "row of X, in the same order."
         )
-    if names is not None and set(classes.tolist()) & set(names):
+    known = set(classes.tolist()) & set(names if names is not None else ())
+    if known and len(known) < len(classes) and list(names) == list(range(len(classes))):
+        raise ValueError(
+            f"teacher_logits has the columns {list(names)}, but y has the classes "
+            f"{classes.tolist()}: pandas's own numbers, or names of classes? Name the columns by "
+            "the classes, or pass an array with one column for each class in sorted order."
+        )
+    if known:
         return align(array, names, classes)
     if array.shape[1] != len(classes):
         raise ValueError(

@@ -161,12 +161,7 @@ class Network:
 
     def _forward(self, X, rng=None, keep=True):
         features = X if self.front_end is None else self.front_end.forward(X, rng)
-        self._state = self._kernel.forward(self.encoding.forward(features), keep)
-        if self._state.dtype.kind == "c":
-            self._probabilities = self._state.real**2
-            self._probabilities += self._state.imag**2
-        else:
-            self._probabilities = self._state**2
+        self._probabilities = self._kernel.probabilities(self.encoding.forward(features), keep)
         logits = self._probabilities.T @ self._head.T
         logits += self._intercept
         return logits
@@ -181,11 +176,10 @@ class Network:
         else:
             np.matmul(head_gradient, self._readout.T, out=self._coef_gradient)
         grad_probabilities = self._head.T @ grad_logits.T
-        grad_probabilities *= 2
         with_input = self.front_end is not None
         if not (with_input or self._n_weights):
             return
-        gradient, adjoint = self._kernel.backward(grad_probabilities * self._state, with_input)
+        gradient, adjoint = self._kernel.backward_probabilities(grad_probabilities, with_input)
         self._weights_gradient[...] = gradient
         if adjoint is not None:
             self.front_end.backward(self.encoding.backward(adjoint))

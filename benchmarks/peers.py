@@ -1,0 +1,529 @@
+"""One training step, written once per library: what ``speed.py`` times.
+
+Every implementation is built from the same :class:`Problem` (data, circuit, initial parameters) and
+does the same: a batch of amplitudes through a circuit, <Z> of each qubit, a linear layer to ten
+logits, cross-entropy, the gradient of all parameters, Adam. sklqkd starts from the features and
+encodes them inside the step; the others are handed the encoded amplitudes.
+
+Libraries are imported when an implementation is built, so that one that is missing is skipped by
+name, and one process need not hold them all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+N_CLASSES = 10
+N_LAYERS = 3
+LEARNING_RATE = 0.01
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
+#: Amplitudes per call when the peers predict.
+CHUNK = 2**20
+
+
+def rotations_and_ring(weights, wires):
+    """RX, RY and RZ on every wire, then a ring of CNOTs, layer by layer."""
+    import pennylane as qml
+
+    for layer in weights:
+        for angles, wire in zip(layer, wires, strict=True):
+            qml.RX(angles[0], wires=wire)
+            qml.RY(angles[1], wires=wire)
+            qml.RZ(angles[2], wires=wire)
+        for i, wire in enumerate(wires):
+            qml.CNOT(wires=[wire, wires[(i + 1) % len(wires)]])
+
+
+def _ring_shape(n_layers, n_wires):
+    return n_layers, n_wires, 3
+
+
+rotations_and_ring.shape = _ring_shape
+
+
+def template(ansatz):
+    """Return the PennyLane template of "ring" or "strongly_entangling"."""
+    if ansatz == "ring":
+        return rotations_and_ring
+    import pennylane as qml
+
+    return qml.StronglyEntanglingLayers
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Data and initial parameters, in float32.
+
+    Attributes
+    ----------
+    n_qubits : int
+    ansatz : {"ring", "strongly_entangling"}
+    features, states : ndarray of shape (n_rows, 2^n)
+        What sklqkd encodes, and the amplitudes that come out.
+    labels : ndarray of shape (n_rows,)
+    weights : ndarray of shape (N_LAYERS, n_qubits, 3)
+    coef : ndarray of shape (N_CLASSES, n_qubits)
+    intercept : ndarray of shape (N_CLASSES,)
+    """
+
+    n_qubits: int
+    ansatz: str
+    features: np.ndarray
+    states: np.ndarray
+    labels: np.ndarray
+    weights: np.ndarray
+    coef: np.ndarray
+    intercept: np.ndarray
+
+    def first(self, n_rows):
+        """Return the problem with the first rows alone."""
+        rows = {name: getattr(self, name)[:n_rows] for name in ("features", "states", "labels")}
+        return replace(self, **rows)
+
+    def chunks(self):
+        """Return the states in equal chunks of at most CHUNK amplitudes."""
+        most = max(1, CHUNK >> self.n_qubits)
+        rows = len(self.states)
+        parts = next(k for k in range(1, rows + 1) if rows % k == 0 and rows // k <= most)
+        return self.states.reshape(parts, rows // parts, -1)
+
+
+def make_problem(n_qubits, n_rows, ansatz="ring", seed=0):
+    """Draw a problem; its parameters do not depend on the number of rows."""
+    rng = np.random.default_rng(seed)
+    bound = 1 / np.sqrt(n_qubits)
+    weights = rng.uniform(0, 2 * np.pi, (N_LAYERS, n_qubits, 3)).astype(np.float32)
+    coef = rng.uniform(-bound, bound, (N_CLASSES, n_qubits)).astype(np.float32)
+    intercept = rng.uniform(-bound, bound, N_CLASSES).astype(np.float32)
+    labels = rng.integers(N_CLASSES, size=n_rows)
+    features = rng.standard_normal((n_rows, 2**n_qubits), dtype=np.float32)
+    states = np.tanh(features)
+    states /= np.linalg.norm(states, axis=1, keepdims=True)
+    return Problem(n_qubits, ansatz, features, states, labels, weights, coef, intercept)
+
+
+class Implementation:
+    """One way to train; subclasses say how.
+
+    Attributes
+    ----------
+    name : str
+    trains, is_checked : bool
+        Whether it can train, and whether it computes the model (a floor does not).
+    tolerance : float
+        Largest difference of a logit or of a gradient, relative to the largest of them.
+    inference_rows : int
+        How many of the 10,000 rows are timed at most; the time is scaled up.
+    """
+
+    name = ""
+    trains = True
+    is_checked = True
+    tolerance = 1e-4
+    inference_rows = 10_000
+
+    def __init__(self, problem):
+        raise NotImplementedError
+
+    @staticmethod
+    def refusal(n_qubits, batch):
+        """Return why this case is not run, or None."""
+        return None
+
+    @staticmethod
+    def kept_states(n_qubits):
+        """Return about how many batches of complex64 states a training step holds in memory."""
+        return N_LAYERS + 5
+
+    def step(self):
+        """Do one training step and return the logits before it."""
+        raise NotImplementedError
+
+    def gradient(self):
+        """Return the gradient of the first step: weights, coef and intercept, flat."""
+        raise NotImplementedError
+
+    def predict(self, problem):
+        """Return the logits of all rows of another problem."""
+        raise NotImplementedError
+
+
+class Sklqkd(Implementation):
+    """The library's own network, objective and optimiser."""
+
+    name = "sklqkd"
+    dtype = np.float32
+
+    def __init__(self, problem):
+        from sklqkd.circuits import compile_ansatz
+        from sklqkd.encodings import AmplitudeEncoding
+        from sklqkd.optimizers import Adam
+        from sklqkd.training import Network, Objective
+
+        n_qubits = problem.n_qubits
+        program = compile_ansatz(template(problem.ansatz), n_qubits, N_LAYERS)
+        encoding = AmplitudeEncoding(n_qubits)
+        self.network = Network(encoding, program, "expval", N_CLASSES, dtype=self.dtype)
+        parts = (problem.weights, problem.coef, problem.intercept)
+        self.network.bind(np.concatenate([part.ravel() for part in parts]))
+        self.optimizer = Adam(self.network.size, self.dtype, learning_rate=LEARNING_RATE)
+        self.features = problem.features.astype(self.dtype, copy=False)
+        self.objective = Objective(np.eye(N_CLASSES, dtype=self.dtype)[problem.labels])
+        self.rows = np.arange(len(problem.labels))
+
+    def step(self):
+        """Do what `sklqkd.training.train_epoch` does for one batch."""
+        logits = self.network.logits(self.features[self.rows])
+        _, gradient = self.objective(logits, self.rows)
+        self.network.backward(gradient)
+        self.optimizer.step(self.network.parameters, self.network.gradient)
+        return logits
+
+    def gradient(self):
+        """See Implementation: after one step the first moment is a tenth of the gradient."""
+        return self.optimizer.first_moment / (1 - BETA_1)
+
+    def predict(self, problem):
+        """See Implementation."""
+        return self.network.predict_logits(problem.features)
+
+
+class SklqkdDouble(Sklqkd):
+    """In complex128, the precision in which students predict."""
+
+    name = "sklqkd complex128"
+    trains = False
+    dtype = np.float64
+
+
+class _Torch(Implementation):
+    """A torch model: subclasses give `build` and `expectations`."""
+
+    def __init__(self, problem):
+        import torch
+
+        torch.set_num_threads(1)
+        self.torch = torch
+        self.states, self.labels = map(torch.from_numpy, (problem.states, problem.labels))
+        self.head = torch.nn.Linear(problem.n_qubits, N_CLASSES)
+        with torch.no_grad():
+            self.head.weight.copy_(torch.from_numpy(problem.coef))
+            self.head.bias.copy_(torch.from_numpy(problem.intercept))
+        self.parameters = [*self.build(problem), *self.head.parameters()]
+        self.optimizer = torch.optim.Adam(self.parameters, lr=LEARNING_RATE)
+
+    def build(self, problem):
+        """Make the circuit and return its parameters."""
+        raise NotImplementedError
+
+    def expectations(self, states):
+        """Return <Z> of each qubit, (n_rows, n_qubits)."""
+        raise NotImplementedError
+
+    def step(self):
+        """See Implementation."""
+        logits = self.head(self.expectations(self.states))
+        loss = self.torch.nn.functional.cross_entropy(logits, self.labels)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return logits.detach()
+
+    def gradient(self):
+        """See Implementation."""
+        return np.concatenate([parameter.grad.numpy().ravel() for parameter in self.parameters])
+
+    def predict(self, problem):
+        """See Implementation."""
+        with self.torch.no_grad():
+            chunks = map(self.torch.from_numpy, problem.chunks())
+            logits = [self.head(self.expectations(chunk)) for chunk in chunks]
+            return self.torch.cat(logits).numpy()
+
+    @staticmethod
+    def kept_states(n_qubits):
+        """See Implementation: autograd keeps about two states per gate."""
+        return 2 * N_LAYERS * 4 * n_qubits
+
+
+class PennyLaneTorch(_Torch):
+    """A QNode on default.qubit, differentiated by backpropagation."""
+
+    name = "PennyLane torch"
+    device, options = ("default.qubit", {}), {"diff_method": "backprop"}
+
+    def build(self, problem):
+        """See _Torch."""
+        weights = self.torch.nn.Parameter(self.torch.from_numpy(problem.weights.copy()))
+        node = self.node(problem)
+        self.circuit = lambda states: self.torch.stack(node(states, weights), dim=1)
+        return [weights]
+
+    def node(self, problem, interface="torch"):
+        """Return a QNode of states and weights."""
+        import pennylane as qml
+
+        name, options = self.device
+        wires, ansatz = range(problem.n_qubits), template(problem.ansatz)
+
+        @qml.qnode(qml.device(name, wires=wires, **options), interface=interface, **self.options)
+        def circuit(inputs, weights):
+            qml.StatePrep(inputs, wires=wires, validate_norm=False)
+            ansatz(weights, wires=wires)
+            return [qml.expval(qml.PauliZ(wire)) for wire in wires]
+
+        return circuit
+
+    def expectations(self, states):
+        """See _Torch."""
+        return self.circuit(states).to(self.torch.float32)
+
+
+class PennyLaneTorchLayer(PennyLaneTorch):
+    """The same QNode as a layer of torch.nn."""
+
+    name = "PennyLane TorchLayer"
+
+    def build(self, problem):
+        """See _Torch."""
+        import pennylane as qml
+
+        shapes = {"weights": problem.weights.shape}
+        self.circuit = qml.qnn.TorchLayer(self.node(problem), shapes)
+        with self.torch.no_grad():
+            self.circuit.weights.copy_(self.torch.from_numpy(problem.weights))
+        return self.circuit.parameters()
+
+
+class Lightning(PennyLaneTorch):
+    """lightning.qubit with adjoint gradients, which runs one circuit per sample."""
+
+    name = "lightning adjoint"
+    device = ("lightning.qubit", {"c_dtype": np.complex64})
+    options: dict = {"diff_method": "adjoint"}  # noqa: RUF012
+    inference_rows = 200
+
+    @staticmethod
+    def refusal(n_qubits, batch):
+        """See Implementation."""
+        if n_qubits > 8 or batch > 64:
+            return "one circuit per sample: run up to 8 qubits and batch 64 only"
+        return None
+
+
+class PennyLaneJax(PennyLaneTorch):
+    """The whole step, Adam included, under one jax.jit."""
+
+    name = "PennyLane jax.jit"
+
+    def __init__(self, problem):
+        import jax
+        import jax.numpy as jnp
+
+        jax.config.update("jax_cpu_enable_async_dispatch", False)
+        node = self.node(problem, "jax")
+        parameters = tuple(map(jnp.asarray, (problem.weights, problem.coef, problem.intercept)))
+        zeros = tuple(map(jnp.zeros_like, parameters))
+        self.state = (parameters, zeros, zeros, jnp.zeros((), jnp.float32))
+        self.data = jnp.asarray(problem.states), jnp.asarray(problem.labels)
+
+        def logits(parameters, states):
+            weights, coef, intercept = parameters
+            return jnp.stack(node(states, weights), axis=1) @ coef.T + intercept
+
+        def loss(parameters, states, labels):
+            z = logits(parameters, states)
+            log_probabilities = jax.nn.log_softmax(z)
+            return -log_probabilities[jnp.arange(len(labels)), labels].mean(), z
+
+        def step(state, states, labels):
+            parameters, first, second, count = state
+            gradient, z = jax.grad(loss, has_aux=True)(parameters, states, labels)
+            count = count + 1
+            tree = jax.tree.map
+            first = tree(lambda m, g: BETA_1 * m + (1 - BETA_1) * g, first, gradient)
+            second = tree(lambda v, g: BETA_2 * v + (1 - BETA_2) * g * g, second, gradient)
+            rate = LEARNING_RATE / (1 - BETA_1**count)
+            scale = 1 / (1 - BETA_2**count)
+            parameters = tree(
+                lambda p, m, v: p - rate * m / (jnp.sqrt(v * scale) + EPSILON),
+                parameters,
+                first,
+                second,
+            )
+            return (parameters, first, second, count), z
+
+        self.compiled_step, self.compiled_logits = jax.jit(step), jax.jit(logits)
+
+    def step(self):
+        """See Implementation."""
+        self.state, logits = self.compiled_step(self.state, *self.data)
+        return logits.block_until_ready()
+
+    def gradient(self):
+        """See Implementation: after one step the first moment is a tenth of the gradient."""
+        return np.concatenate([np.ravel(moment) for moment in self.state[1]]) / (1 - BETA_1)
+
+    def predict(self, problem):
+        """See Implementation."""
+        parameters = self.state[0]
+        logits = [self.compiled_logits(parameters, chunk) for chunk in problem.chunks()]
+        return np.concatenate([np.asarray(part) for part in logits])
+
+
+class DeepQuantum(_Torch):
+    """DeepQuantum's QubitCircuit, differentiated by torch."""
+
+    name = "DeepQuantum"
+
+    def build(self, problem):
+        """See _Torch."""
+        import deepquantum
+
+        n_qubits = problem.n_qubits
+        self.circuit = deepquantum.QubitCircuit(n_qubits)
+        for _ in range(N_LAYERS):
+            for qubit in range(n_qubits):
+                self.circuit.rx(qubit)
+                self.circuit.ry(qubit)
+                self.circuit.rz(qubit)
+            for qubit in range(n_qubits):
+                self.circuit.cnot(qubit, (qubit + 1) % n_qubits)
+        for qubit in range(n_qubits):
+            self.circuit.observable(qubit)
+        parameters = list(self.circuit.parameters())
+        with self.torch.no_grad():
+            for parameter, angle in zip(parameters, problem.weights.ravel(), strict=True):
+                parameter.fill_(float(angle))
+        return parameters
+
+    def expectations(self, states):
+        """See _Torch."""
+        self.circuit(state=states.to(self.torch.complex64).unsqueeze(-1))
+        return self.circuit.expectation()
+
+
+class TorchQuantum(_Torch):
+    """TorchQuantum's device and functional gates, differentiated by torch."""
+
+    name = "TorchQuantum"
+
+    def build(self, problem):
+        """See _Torch."""
+        import torchquantum
+
+        self.tq = torchquantum
+        self.weights = self.torch.nn.Parameter(self.torch.from_numpy(problem.weights.copy()))
+        self.measure = torchquantum.MeasureAll(torchquantum.PauliZ)
+        return [self.weights]
+
+    def expectations(self, states):
+        """See _Torch."""
+        n_qubits = self.weights.shape[1]
+        device = self.tq.QuantumDevice(n_wires=n_qubits, bsz=len(states))
+        device.set_states(states.to(self.torch.complex64).reshape(-1, *[2] * n_qubits))
+        for layer in self.weights:
+            for qubit, angles in enumerate(layer):
+                self.tq.functional.rx(device, qubit, params=angles[0])
+                self.tq.functional.ry(device, qubit, params=angles[1])
+                self.tq.functional.rz(device, qubit, params=angles[2])
+            for qubit in range(n_qubits):
+                self.tq.functional.cnot(device, [qubit, (qubit + 1) % n_qubits])
+        return self.measure(device)
+
+
+class Aer(Implementation):
+    """The paper's way: a list of Qiskit circuits, one per sample, 5000 shots each."""
+
+    name = "Aer, 5000 shots"
+    trains = False
+    tolerance = 0.1  # shot noise
+    inference_rows = 20
+    shots = 5000
+
+    def __init__(self, problem):
+        import pennylane as qml
+        from qiskit_aer import AerSimulator
+
+        self.problem, self.simulator = problem, AerSimulator(max_parallel_threads=1)
+        with qml.queuing.AnnotatedQueue() as queue:
+            template(problem.ansatz)(problem.weights, wires=range(problem.n_qubits))
+        self.operations = qml.tape.QuantumScript.from_queue(queue).operations
+
+    def circuit(self, state):
+        """Return the circuit of one sample, measured."""
+        from qiskit import QuantumCircuit
+
+        n_qubits = self.problem.n_qubits
+        circuit = QuantumCircuit(n_qubits)
+        # Qiskit's qubit 0 is the least significant bit: wire q becomes qubit n - 1 - q.
+        circuit.set_statevector(state / np.linalg.norm(state))
+        for operation in self.operations:
+            qubits = [n_qubits - 1 - wire for wire in operation.wires]
+            name = {"CNOT": "cx"}.get(operation.name, operation.name.lower())
+            getattr(circuit, name)(*map(float, operation.data), *qubits)
+        circuit.measure_all()
+        return circuit
+
+    def predict(self, problem):
+        """See Implementation."""
+        circuits = [self.circuit(state) for state in problem.states.astype(float)]
+        result = self.simulator.run(circuits, shots=self.shots, seed_simulator=0).result()
+        expectations = np.zeros((len(circuits), problem.n_qubits))
+        for i in range(len(circuits)):
+            for bits, count in result.get_counts(i).items():
+                signs = np.array([1 - 2 * int(bit) for bit in bits])
+                expectations[i] += signs * count / self.shots
+        return expectations @ self.problem.coef.T + self.problem.intercept
+
+
+class MatrixFloor(Implementation):
+    """Floor: three products of a complex64 2^n x 2^n matrix with the batch, nothing else."""
+
+    name = "3 products (floor)"
+    is_checked = False
+
+    def __init__(self, problem):
+        rng = np.random.default_rng(0)
+        size = 2**problem.n_qubits
+        self.matrix = rng.standard_normal((size, size)).astype(np.complex64)
+        self.states = np.ascontiguousarray(problem.states.T.astype(np.complex64))
+
+    @staticmethod
+    def refusal(n_qubits, batch):
+        """See Implementation."""
+        return "the matrix is too large" if n_qubits > 10 else None
+
+    def step(self):
+        """Do the products."""
+        for _ in range(3):
+            self.matrix @ self.states
+
+
+class HeadFloor(_Torch):
+    """Floor: Linear, cross-entropy and Adam in torch, no circuit."""
+
+    name = "Linear + Adam (floor)"
+    is_checked = False
+
+    def build(self, problem):
+        """See _Torch."""
+        self.given = self.states[:, : problem.n_qubits].contiguous()
+        return []
+
+    def expectations(self, states):
+        """See _Torch."""
+        return self.given
+
+    @staticmethod
+    def kept_states(n_qubits):
+        """See Implementation."""
+        return 1
+
+
+CHECKED = (PennyLaneTorch, PennyLaneTorchLayer, PennyLaneJax, DeepQuantum, TorchQuantum, Lightning)
+#: In the order of the columns; the library itself comes first.
+IMPLEMENTATIONS = (Sklqkd, SklqkdDouble, *CHECKED, Aer, MatrixFloor, HeadFloor)
+DEFAULT_ANSATZ = (Sklqkd, PennyLaneTorch, PennyLaneJax)
