@@ -7,6 +7,7 @@ themselves are in :mod:`sklqkd.students`.
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 
 import numpy as np
@@ -414,11 +415,29 @@ class _Run:
 
 
 def _check_size(student):
-    """Refuse a state that memory cannot hold."""
-    n_bytes = 8 * 2**student.n_qubits * student.batch_size * (student.n_layers + 5)
+    """Refuse, before anything is allocated, a state or a mini-batch that memory cannot hold."""
+    # Real and imaginary part in float32; a state per layer and a few more at work.
+    per_image = 8 * 2**student.n_qubits * (student.n_layers + 8)
+    needed = per_image * student.batch_size
     if student.n_qubits > MAX_QUBITS:
         raise ValueError(
             f"n_qubits={student.n_qubits}: the exact simulator takes 1 to {MAX_QUBITS} qubits. A "
             f"training step of {student.batch_size} images would need about "
-            f"{n_bytes / 2**30:,.0f} GiB of memory. Use fewer qubits: 4 to 8 are usual."
+            f"{needed / 2**30:,.0f} GiB of memory. Use fewer qubits: 4 to 8 are usual."
         )
+    memory = _memory()
+    if needed > memory:
+        fits = max(1, int(memory // per_image))
+        raise ValueError(
+            f"A training step of {student.batch_size} images on {student.n_qubits} qubits would "
+            f"need about {needed / 2**30:,.1f} GiB of memory; this machine has "
+            f"{memory / 2**30:,.1f} GiB. Use batch_size={fits} or less, or fewer qubits."
+        )
+
+
+def _memory():
+    """Return the machine's memory in bytes, infinity where the system does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return np.inf

@@ -180,17 +180,17 @@ def check_teacher_logits(logits, n_samples: int, classes: np.ndarray) -> np.ndar
     ValueError
         If the shape is another, or a value is NaN or infinite.
     """
-    names = getattr(logits, "columns", None)
+    names = list(getattr(logits, "columns", []))
     array = check_array(logits, dtype=np.float64, ensure_min_samples=0, input_name="teacher_logits")
     if len(array) != n_samples:
         raise ValueError(
             f"teacher_logits has {len(array)} rows, but X has {n_samples}. Pass one row for each "
             "row of X, in the same order."
         )
-    known = set(classes.tolist()) & set(names if names is not None else ())
-    if known and len(known) < len(classes) and list(names) == list(range(len(classes))):
+    known = set(classes.tolist()) & set(names)
+    if known and len(known) < len(classes) and names == list(range(len(classes))):
         raise ValueError(
-            f"teacher_logits has the columns {list(names)}, but y has the classes "
+            f"teacher_logits has the columns {names}, but y has the classes "
             f"{classes.tolist()}: pandas's own numbers, or names of classes? Name the columns by "
             "the classes, or pass an array with one column for each class in sorted order."
         )
