@@ -24,7 +24,8 @@ from .images import check_rows
 from .losses import DISTILLATION_LOSSES, log_softmax
 from .optimizers import Adam
 from .targets import check_teacher, check_teacher_logits, teacher_logits
-from .training import Network, Objective, one_blas_thread, train_epoch
+from .threads import one_thread
+from .training import Network, Objective, train_epoch
 
 __all__ = ["fit", "log_softmax", "logits", "part", "partial_fit", "teach", "unchanged_on_error"]
 
@@ -74,7 +75,7 @@ def fit(student, X, y, sample_weight=None, given_logits=None):
     for epoch in range(student.max_iter):
         subcontext = context.subcontext(task_name="epoch")
         subcontext.call_on_fit_task_begin(estimator=student, X=X, y=y)
-        with one_blas_thread():  # callbacks run outside of it: they may predict, or do anything
+        with one_thread():  # callbacks run outside of it: they may predict, or do anything
             has_converged = run.epoch(epoch)
         wants_stop = subcontext.call_on_fit_task_end(
             estimator=student,
@@ -111,7 +112,7 @@ def partial_fit(student, X, y, classes=None, sample_weight=None, given_logits=No
     run = _Run(
         student, images, X, y, classes, sample_weight, given_logits, resumed, holds_out=False
     )
-    with one_blas_thread():
+    with one_thread():
         run.epoch(0)
     vars(student).update(run.fitted(keep_optimizer=True))
     return student
@@ -241,7 +242,8 @@ class _Run:
                 "last fit. Pass X with as many as before, or fit with warm_start=False."
             )
         self.network.bind(student.parameters_.copy() if resumed else start)
-        self.optimizer = Adam(self.network.size, learning_rate=student.learning_rate_init)
+        learning_rates = self.network.learning_rates(student.learning_rate_init)
+        self.optimizer = Adam(self.network.size, learning_rate=learning_rates)
         if resumed and getattr(student, "optimizer_state_", None) is not None:
             moments, self.optimizer.n_steps = student.optimizer_state_
             self.optimizer.first_moment[:], self.optimizer.second_moment[:] = moments

@@ -34,10 +34,13 @@ class FrontEnd(Protocol):
         Length of the flat weight vector.
     n_components : int
         Number of features that come out.
+    step_size : float
+        Learning rate of the front-end relative to that of what follows it.
     """
 
     n_parameters: int
     n_components: int
+    step_size: float
 
     def initial_weights(self, rng: np.random.Generator, dtype=np.float64) -> np.ndarray:
         """Return a flat vector of random initial weights.
@@ -119,6 +122,8 @@ class LinearFrontEnd:
     array([0.5, 1.5, 0.5, 0.5, 2. ])
     """
 
+    step_size = 1.0
+
     def __init__(self, n_features: int, n_components: int):
         self.n_features = n_features
         self.n_components = n_components
@@ -191,6 +196,7 @@ class ConvFrontEnd:
     21483
     """
 
+    step_size = 0.3  # with dropout, at the circuit's learning rate, its ReLUs die
     _SHORTEST_SIDE = 16
     _CHUNK = 1024  # images at a time in inference: bounds the memory that activations take
 

@@ -16,8 +16,8 @@ class Adam:
         Length of the parameter vector.
     dtype : dtype, default=numpy.float32
         Its dtype, and that of the two moments.
-    learning_rate : float, default=0.01
-        Step size, positive. May be changed between steps.
+    learning_rate : float or ndarray of shape (size,), default=0.01
+        Step size, positive; one for all parameters, or one for each. May be changed between steps.
     beta_1, beta_2 : float, default=0.9, 0.999
         Decay rates of the first and the second moment, in [0, 1).
     epsilon : float, default=1e-8

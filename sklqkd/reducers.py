@@ -24,10 +24,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
-from threadpoolctl import threadpool_limits
 
 from .front_ends import ConvFrontEnd, LinearFrontEnd, centred_overlap, train_under_softmax
 from .images import check_rows, image_layout, most_square_grid
+from .threads import one_thread
 
 __all__ = ["CenterCropReducer", "ConvReducer", "FCReducer", "PCAReducer", "PoolingReducer"]
 
@@ -108,7 +108,7 @@ class _Reducer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
 
 
 class PCAReducer(_Reducer):
-    """Project on the first principal components.
+    """Project on the first principal components, and scale to a mean square norm of about 1.
 
     Works on all pixels, of every colour channel. Where X has fewer samples or features than
     `n_components`, the components that do not exist are zero, and so are their features.
@@ -119,8 +119,12 @@ class PCAReducer(_Reducer):
         Number of features that come out.
     image_shape : sequence of int, default=None
         Shape of one image. Not needed here; checked against X if given.
+    rescale : bool, default=True
+        Divide all features by the square root of the total variance of X. The features keep their
+        proportions, and their size suits an encoding whatever the size of the images. With
+        ``False`` they are those of :class:`sklearn.decomposition.PCA`.
     whiten : bool, default=False
-        Scale each feature to unit variance. Components without variance stay zero.
+        Scale each feature to unit variance instead. Components without variance stay zero.
     svd_solver : {"auto", "full"}, default="auto"
         Solver of :class:`sklearn.decomposition.PCA`; "auto" is randomised for large X.
     random_state : int, RandomState instance or None, default=None
@@ -134,6 +138,8 @@ class PCAReducer(_Reducer):
         Mean of each pixel.
     explained_variance_, explained_variance_ratio_ : ndarray of shape (n_components,)
         Variance along each axis, and its share of the total.
+    total_variance_ : float
+        Sum of the variances of all pixels.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -150,6 +156,7 @@ class PCAReducer(_Reducer):
 
     _parameter_constraints: ClassVar[dict] = {
         **_Reducer._parameter_constraints,
+        "rescale": ["boolean"],
         "whiten": ["boolean"],
         "svd_solver": [StrOptions({"auto", "full"})],
         "random_state": ["random_state"],
@@ -161,12 +168,14 @@ class PCAReducer(_Reducer):
         n_components=16,
         image_shape=None,
         *,
+        rescale=True,
         whiten=False,
         svd_solver="auto",
         random_state=None,
     ):
         self.n_components = n_components
         self.image_shape = image_shape
+        self.rescale = rescale
         self.whiten = whiten
         self.svd_solver = svd_solver
         self.random_state = random_state
@@ -183,6 +192,7 @@ class PCAReducer(_Reducer):
         missing = self.n_components - pca.n_components_
         self.mean_ = pca.mean_
         self.components_ = np.pad(pca.components_, [(0, missing), (0, 0)])
+        self.total_variance_ = float(X.var(axis=0, dtype=np.float64, ddof=1).sum())
         self.explained_variance_ = np.pad(pca.explained_variance_, (0, missing))
         self.explained_variance_ratio_ = np.pad(
             np.nan_to_num(pca.explained_variance_ratio_), (0, missing)
@@ -197,6 +207,8 @@ class PCAReducer(_Reducer):
             scale = np.zeros_like(variance)
             np.divide(1, np.sqrt(variance), out=scale, where=variance > floor)
             features *= scale
+        elif self.rescale and self.total_variance_ > 0:
+            features /= np.sqrt(self.total_variance_)
         return features.astype(X.dtype, copy=False)
 
 
@@ -363,7 +375,7 @@ class _TrainableReducer(_Reducer):
             # an instance moves on from fit to fit.
             seed = _random_state(self.random_state).randint(2**32, size=4, dtype=np.uint32)
             front_end = self.front_end(X.shape[1])
-            with threadpool_limits(1):
+            with one_thread():
                 weights = train_under_softmax(
                     front_end,
                     X,

@@ -20,7 +20,8 @@ from .encodings import ENCODINGS
 from .images import check_rows
 from .losses import DISTILLATION_LOSSES
 from .targets import is_fitted
-from .training import MEASUREMENTS, one_blas_thread
+from .threads import one_thread
+from .training import MEASUREMENTS
 
 __all__ = ["DistilledQNNClassifier", "QNNClassifier"]
 
@@ -304,7 +305,7 @@ default="strongly_entangling"
     def _logits(self, X):
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
-        with one_blas_thread():
+        with one_thread():
             return fitting.logits(self, X)
 
     @property

@@ -8,19 +8,16 @@ is the vector.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Lock, current_thread, main_thread
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from .encodings import Encoding
 from .losses import DistillationLoss, cross_entropy
 from .optimizers import Adam
 from .statevector import Program, make_kernel
 
-__all__ = ["Network", "Objective", "one_blas_thread", "readout_matrix", "train_epoch"]
+__all__ = ["Network", "Objective", "readout_matrix", "train_epoch"]
 
 MEASUREMENTS = ("probs", "expval")
 #: Amplitudes per chunk of a prediction: bounds its memory, whatever the number of rows.
@@ -115,6 +112,14 @@ class Network:
         ]
         self._ends = np.cumsum(sizes)
         self.size = int(self._ends[-1])
+
+    def learning_rates(self, learning_rate: float) -> float | np.ndarray:
+        """Return the learning rate of each parameter, or one number if it is the same for all."""
+        if self.front_end is None or self.front_end.step_size == 1:
+            return learning_rate
+        rates = np.full(self.size, learning_rate, self.dtype)
+        rates[: self._ends[0]] *= self.front_end.step_size
+        return rates
 
     def parts(self, vector: np.ndarray) -> list[np.ndarray]:
         """Return views of `vector`: front-end, circuit weights, head coefficients, intercepts."""
@@ -259,40 +264,3 @@ def _batches(n_samples, batch_size, shuffle, rng) -> Iterator[np.ndarray]:
     order = rng.permutation(n_samples) if shuffle else np.arange(n_samples)
     for start in range(0, n_samples, batch_size):
         yield order[start : start + batch_size]
-
-
-class _OneThread:
-    """Limits BLAS to one thread while anybody, in any thread, is inside; then all is as found."""
-
-    def __init__(self):
-        self._lock = Lock()
-        self._inside = 0
-        self._libraries: list = []
-
-    @contextmanager
-    def __call__(self):
-        with self._lock:
-            if not self._libraries:
-                found = ThreadpoolController().select(user_api="blas")
-                self._libraries = found.lib_controllers
-            if not self._inside:
-                self._originals = [library.get_num_threads() for library in self._libraries]
-            self._inside += 1
-            self._set([1] * len(self._libraries))
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._inside -= 1
-                # OpenBLAS may ignore what other threads than the main one ask for, so the main one
-                # does not leave the restoring to them.
-                if not self._inside or current_thread() is main_thread():
-                    self._set(self._originals)
-
-    def _set(self, counts):
-        for library, count in zip(self._libraries, counts, strict=True):
-            library.set_num_threads(count)
-
-
-#: Context in which BLAS runs on one thread: these products are too small for more (measured).
-one_blas_thread = _OneThread()

@@ -152,6 +152,22 @@ def test_the_student_learns_what_its_teacher_thinks(digits, teacher):
     assert student.score(X, y) < 0.2
 
 
+def test_soft_targets_stay_with_their_images_when_some_are_held_out(digits, teacher):
+    X, y = digits
+    order = np.random.default_rng(0).permutation(len(y))
+    X, y = X[order], y[order]
+    params = {"early_stopping": True, "n_iter_no_change": 40, "learning_rate_init": 0.02}
+    student = quick(teacher, lam=1, max_iter=40, **params).fit(X, y)
+    assert np.mean(student.predict(X) == teacher.predict(X)) > 0.8
+
+
+def test_lam_0_does_not_ask_the_teacher(digits):
+    X, y = digits
+    broken = Oracle(np.full((len(y), 3), np.nan), [0, 1, 2])
+    student = quick(broken, lam=0).fit(X, y)
+    assert_array_equal(student.parameters_, quick().fit(X, y).parameters_)
+
+
 def test_distillation_brings_the_student_near_the_teacher(digits, teacher):
     X, y = digits
     params = {"max_iter": 40, "learning_rate_init": 0.02}

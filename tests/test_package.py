@@ -15,6 +15,7 @@ PACKAGE = Path(sklqkd.__file__).parent
 ALLOWED = {
     "images": set(),
     "optimizers": set(),
+    "threads": set(),
     "losses": set(),
     "encodings": set(),
     "statevector": {"factored"},
@@ -22,7 +23,7 @@ ALLOWED = {
     "circuits": {"statevector"},
     "training": {"encodings", "losses", "optimizers", "statevector"},
     "front_ends": {"images", "optimizers"},
-    "reducers": {"front_ends", "images"},
+    "reducers": {"front_ends", "images", "threads"},
     "modules": {"images"},
     "image_nets": {"images", "modules"},
     "teachers": {"image_nets", "modules"},
@@ -30,9 +31,12 @@ ALLOWED = {
     "datasets": set(),
     "fitting": {
         *("circuits", "encodings", "images", "losses", "optimizers", "reducers"),
-        *("targets", "training"),
+        *("targets", "threads", "training"),
     },
-    "students": {"circuits", "encodings", "fitting", "images", "losses", "targets", "training"},
+    "students": {
+        *("circuits", "encodings", "fitting", "images", "losses", "targets", "threads"),
+        "training",
+    },
 }
 
 

@@ -171,11 +171,24 @@ def test_reducers_are_chosen_by_a_grid_search(digits):
 # ------------------------------------------------------------------------------ PCA
 
 
+@pytest.mark.parametrize("size", [1e-3, 1.0, 255.0])
+def test_pca_features_keep_their_proportions_at_any_size_of_pixels(size, digits):
+    X, _ = digits
+    features = PCAReducer(X.shape[1]).fit_transform(X * size)
+    assert np.mean((features**2).sum(axis=1)) == pytest.approx(1, rel=1e-2)
+    plain = PCA(X.shape[1]).fit_transform(X)
+    np.testing.assert_allclose(
+        features.std(axis=0)[:8] / features.std(), plain.std(axis=0)[:8] / plain.std(), rtol=1e-3
+    )
+
+
 @pytest.mark.parametrize("svd_solver", ["auto", "full"])
 @pytest.mark.parametrize("whiten", [False, True])
 def test_pca_is_scikit_learns(svd_solver, whiten, digits):
     X, _ = digits
-    reducer = PCAReducer(8, svd_solver=svd_solver, whiten=whiten, random_state=0).fit(X)
+    reducer = PCAReducer(
+        8, rescale=False, svd_solver=svd_solver, whiten=whiten, random_state=0
+    ).fit(X)
     pca = PCA(8, svd_solver=svd_solver, whiten=whiten, random_state=0).fit(X)
     np.testing.assert_allclose(reducer.transform(X), pca.transform(X), atol=1e-9)
     for name in ("components_", "mean_", "explained_variance_", "explained_variance_ratio_"):
@@ -186,7 +199,7 @@ def test_pca_is_scikit_learns(svd_solver, whiten, digits):
 @pytest.mark.parametrize(("n_samples", "n_features"), [(5, 64), (50, 3), (2, 2)])
 def test_pca_components_that_do_not_exist_are_zero(n_samples, n_features, whiten):
     X = np.random.default_rng(0).random((n_samples, n_features))
-    reducer = PCAReducer(16, whiten=whiten)
+    reducer = PCAReducer(16, rescale=False, whiten=whiten)
     features = reducer.fit_transform(X)
     rank = min(n_samples - 1, n_features)
     exact = PCA(rank, svd_solver="full", whiten=whiten).fit_transform(X)

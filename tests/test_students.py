@@ -433,17 +433,30 @@ def test_equal_weights_are_no_weights(digits, early_stopping, weight):
     assert weighted.loss_curve_ == plain.loss_curve_
 
 
-def test_rows_of_weight_0_do_not_count(digits):
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_rows_of_weight_0_do_not_count(digits, early_stopping):
     X, y = digits
-    wrong = np.arange(len(y)) % 3 > 0  # two thirds of the labels
+    wrong = np.random.default_rng(0).permutation(len(y)) % 3 > 0
     garbage = np.where(wrong, (y + 1) % 3, y)
-    other = np.where(wrong, (y + 2) % 3, y)
     weight = np.where(wrong, 0.0, 1.0)
-    student = quick(max_iter=30, shuffle=False).fit(X, garbage, weight)
-    assert student.score(X, y) > 0.9
-    assert quick(max_iter=30, shuffle=False).fit(X, garbage).score(X, y) < 0.5
-    again = quick(max_iter=30, shuffle=False).fit(X, other, weight)
-    assert_array_equal(again.parameters_, student.parameters_)
+    params = {"max_iter": 30, "shuffle": False, "early_stopping": early_stopping}
+    params |= {"validation_fraction": 0.3, "n_iter_no_change": 30}
+    student = quick(**params).fit(X, garbage, weight)
+    assert student.score(X, y) > 0.7
+    assert quick(**params).fit(X, garbage).score(X, y) < 0.5
+
+
+def test_labels_and_pixels_of_rows_of_weight_0_do_not_count(digits):
+    X, y = digits
+    without = np.arange(len(y)) % 3 > 0
+    weight = np.where(without, 0.0, 1.0)
+    student = quick(shuffle=False).fit(X, y, weight)
+    labels = np.where(without, (y + 2) % 3, y)
+    pixels = np.where(without[:, None], X[::-1], X)
+    other = quick(shuffle=False).fit(pixels, labels, weight)
+    assert_allclose(other.predict_proba(X), student.predict_proba(X), rtol=1e-4)
+    counted = quick(shuffle=False).fit(pixels, labels)
+    assert not np.allclose(counted.predict_proba(X), student.predict_proba(X), rtol=1e-2)
 
 
 def test_bad_weights(digits):

@@ -1,18 +1,15 @@
 """The whole network against default.qubit and finite differences."""
 
-import threading
-
 import numpy as np
 import pennylane as qml
 import pytest
-from threadpoolctl import threadpool_info
 
 from sklqkd.circuits import ANSATZ_NAMES, ansatz_shape, ansatz_template, compile_ansatz
 from sklqkd.encodings import ENCODINGS, make_encoding
 from sklqkd.front_ends import LinearFrontEnd
 from sklqkd.losses import DISTILLATION_LOSSES
 from sklqkd.optimizers import Adam
-from sklqkd.training import MEASUREMENTS, Network, Objective, one_blas_thread, train_epoch
+from sklqkd.training import MEASUREMENTS, Network, Objective, train_epoch
 
 from .reference import differences
 
@@ -128,26 +125,3 @@ def test_adam_is_torchs():
         (tensor**2 + torch.sin(tensor)).sum().backward()
         theirs.step()
     np.testing.assert_allclose(x, tensor.detach().numpy(), atol=1e-8)
-
-
-def blas_threads():
-    return {p["filepath"]: p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"}
-
-
-def test_one_blas_thread_restores_the_limits_with_threads_that_overlap():
-    before = blas_threads()
-    inside, leave = threading.Event(), threading.Event()
-
-    def overlap():
-        with one_blas_thread():
-            inside.set()
-            leave.wait(10)
-
-    thread = threading.Thread(target=overlap)
-    with one_blas_thread():
-        assert set(blas_threads().values()) == {1}
-        thread.start()
-        inside.wait(10)
-    leave.set()
-    thread.join()
-    assert blas_threads() == before
