@@ -58,39 +58,42 @@ class FactoredKernel:
         self._inverse = np.argsort(self._orders, axis=1)
         self._constant_phases = np.array([gap.phase for gap in gaps])
         self._turning = [g for g, gap in enumerate(gaps) if len(gap.index)]
-        self._local = [i for i, item in enumerate(self._items) if isinstance(item, LocalLayer)]
+        is_local = [isinstance(item, LocalLayer) for item in self._items]
+        self._local = np.flatnonzero(is_local)
         self._layers = LocalLayers(
             [item for item in self._items if isinstance(item, LocalLayer)],
             n_qubits,
             program.n_weights,
         )
-        self._groups = [
-            range(first, min(first + GROUP, n_qubits)) for first in range(0, n_qubits, GROUP)
-        ]
+        # A short group comes first, where its products are few and long.
+        ends = range(n_qubits, 0, -GROUP)
+        self._groups = [range(max(0, end - GROUP), end) for end in reversed(ends)]
         self._sizes = [4 ** len(group) for group in self._groups]
         self._trace = _trace_indices(self._groups)
         self._padded = np.zeros(program.n_weights + 1)
+        if self.is_complex:
+            # Where the layers' last phases lie, behind the first ones, in the next gap's order.
+            self._following = np.array(self._local, int) + 1
+            rows = len(self._local) + np.arange(len(self._local))[:, None]
+            self._after_places = rows * 2**n_qubits + self._orders[self._following]
+            self._phases = np.empty((len(gaps), 2, 2**n_qubits, 1), self._real)
         self._workspaces: dict[int, _Workspace] = {}
 
     def prepare(self, weights):
         """See :class:`sklqkd.statevector.Kernel`."""
         self._padded[:-1] = weights
         matrices = self._layers.matrices(self._padded)
-        phases = self._constant_phases
-        if self._turning:
-            phases = phases.copy()
-            for g in self._turning:
-                phases[g] = self._gaps[g].phases(self._padded)
+        phases = self._constant_phases.copy()
+        for g in self._turning:
+            phases[g] = self._gaps[g].phases(self._padded)
         if self.is_complex:
             rotations, before, self._after = _split_rotations(matrices)
             # Collapse all that is diagonal between two layers into one vector.
             diagonals = _kronecker_diagonals(np.concatenate([before, self._after]))
-            before, after = diagonals[: len(before)], diagonals[len(before) :]
-            following = [i + 1 for i in self._local]
-            phases = phases.copy()
-            phases[self._local] *= before
-            phases[following] *= np.take_along_axis(after, self._orders[following], axis=1)
-            self._phases = np.stack([phases.real, phases.imag], axis=1, dtype=self._real)[..., None]
+            phases[self._local] *= diagonals[: len(before)]
+            phases[self._following] *= diagonals.take(self._after_places)
+            self._phases[:, 0, :, 0] = phases.real
+            self._phases[:, 1, :, 0] = phases.imag
         else:
             rotations = matrices.real
             self._phases = phases.real.astype(self._real)[:, None, :, None]
@@ -99,12 +102,11 @@ class FactoredKernel:
     def _kronecker_factors(self, rotations):
         """Return per layer the Kronecker product over each group of qubits."""
         n_layers, n_qubits = rotations.shape[:2]
-        padded = np.zeros((n_layers, len(self._groups) * GROUP, 2, 2))
+        n_padded = len(self._groups) * GROUP
+        padded = np.zeros((n_layers, n_padded, 2, 2))
         padded[..., 0, 0] = padded[..., 1, 1] = 1
         # A short group stands behind identities, and its product in the upper left corner.
-        last = n_qubits - len(self._groups[-1])
-        padded[:, :last] = rotations[:, :last]
-        padded[:, padded.shape[1] - len(self._groups[-1]) :] = rotations[:, last:]
+        padded[:, n_padded - n_qubits :] = rotations
         padded = padded.reshape(n_layers, len(self._groups), GROUP, 2, 2)
         product = padded[:, :, 0]
         for q in range(1, GROUP):
@@ -312,7 +314,7 @@ def _trace_indices(groups):
     and are padded with the index of the zero behind the last group.
     """
     zero = sum(4 ** len(group) for group in groups)
-    indices = np.full((groups[-1][-1] + 1, 2, 2, 2 ** (len(groups[0]) - 1)), zero)
+    indices = np.full((groups[-1][-1] + 1, 2, 2, 2 ** (len(groups[-1]) - 1)), zero)
     start = 0
     for group in groups:
         size = 2 ** len(group)
