@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import secrets
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from numbers import Integral, Real
 
 import numpy as np
@@ -25,6 +25,7 @@ from skorch.history import History
 from skorch.utils import is_dataset, params_for
 
 from .images import image_layout
+from .threads import one_thread
 
 __all__ = ["ImageNetClassifier"]
 
@@ -40,6 +41,9 @@ class ImageNetClassifier(NeuralNetClassifier):
 
     _network: type[torch.nn.Module]
     _next_seed: int
+    #: Whether mini-batches are too small to share between threads: on a busy machine a second one
+    #: makes such a net many times slower.
+    _is_small = False
 
     # skorch sets these in __init__, where scikit-learn allows nothing but the parameters. Those of
     # the components, which skorch has among the attributes, are in `_component_params`.
@@ -306,7 +310,8 @@ class ImageNetClassifier(NeuralNetClassifier):
             self.classes_inferred_ = np.arange(len(classes))
             if not resume:
                 self._layout = image_layout(X.shape[1], self.image_shape)
-            with _forked_generators(seed, self.device):
+            threads = one_thread() if self._is_small else nullcontext()
+            with _forked_generators(seed, self.device), threads:
                 if not resume:
                     self.initialize()
                 self.notify("on_train_begin", X=X, y=y)

@@ -13,7 +13,7 @@ class LeNetClassifier(ImageNetClassifier):
 
     Two 5 x 5 convolutions (6 and 16 channels), each followed by tanh and average pooling, then
     fully connected layers of 120 and 84 units with tanh. Images of less than 16 x 16 pixels are
-    centred on a black one of that size.
+    centred on a black one of that size. Trains on one thread.
 
     Parameters
     ----------
@@ -82,6 +82,7 @@ class LeNetClassifier(ImageNetClassifier):
     """
 
     _network = LeNet5
+    _is_small = True
 
 
 class AlexNetClassifier(ImageNetClassifier):

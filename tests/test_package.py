@@ -25,7 +25,7 @@ ALLOWED = {
     "front_ends": {"images", "optimizers"},
     "reducers": {"front_ends", "images", "threads"},
     "modules": {"images"},
-    "image_nets": {"images", "modules"},
+    "image_nets": {"images", "modules", "threads"},
     "teachers": {"image_nets", "modules"},
     "targets": set(),
     "datasets": set(),
