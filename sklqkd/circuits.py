@@ -187,14 +187,25 @@ def _compile(template: Callable, shape: tuple[int, ...], n_qubits: int) -> Progr
     n_weights = int(np.prod(shape))
     if template is _no_gates:
         return Program(n_qubits, n_weights, ())
-    rng = np.random.default_rng(20231113)
-    probes = [rng.uniform(0.3, 2.8, n_weights) for _ in range(4)]
-    traces = [_trace(template, probe.reshape(shape), n_qubits) for probe in probes]
-    operations = _match(traces, np.array(probes))
+    tried = probes(n_weights)
+    traces = [
+        [
+            primitive
+            for operation in trace_template(template, probe.reshape(shape), n_qubits)
+            for primitive in _primitives(operation)
+        ]
+        for probe in tried
+    ]
+    operations = _match(traces, tried)
     return Program(n_qubits, n_weights, tuple(_fuse(operations, n_qubits)))
 
 
-class _Angle(NamedTuple):
+def probes(n_weights: int) -> np.ndarray:
+    """Return the weights that a template is traced with, shape (4, n_weights)."""
+    return np.random.default_rng(20231113).uniform(0.3, 2.8, (4, n_weights))
+
+
+class Angle(NamedTuple):
     """``scale * weights[weight] + offset``; weight -1 for a constant."""
 
     weight: int = -1
@@ -211,8 +222,8 @@ class _Traced(NamedTuple):
     angle: Any = None
 
 
-def _trace(template: Callable, weights: np.ndarray, n_qubits: int) -> list[_Traced]:
-    """Run the template once and break what it queues down to primitive operations."""
+def trace_template(template: Callable, weights: np.ndarray, n_qubits: int) -> list:
+    """Run a template once and return the PennyLane operations that it queues, checked."""
     import pennylane as qml
 
     with qml.queuing.AnnotatedQueue() as queue:
@@ -223,7 +234,6 @@ def _trace(template: Callable, weights: np.ndarray, n_qubits: int) -> list[_Trac
             f"The ansatz {template!r} measures. Return nothing from the template: the student's "
             "`measurement` parameter says what is read out."
         )
-    traced: list[_Traced] = []
     for operation in tape.operations:
         outside = [wire for wire in operation.wires if wire not in range(n_qubits)]
         if outside:
@@ -231,8 +241,7 @@ def _trace(template: Callable, weights: np.ndarray, n_qubits: int) -> list[_Trac
                 f"The ansatz {template!r} acts on the wires {outside}, but there are only "
                 f"{n_qubits} qubits (wires 0 to {n_qubits - 1})."
             )
-        traced.extend(_primitives(operation))
-    return traced
+    return tape.operations
 
 
 def _primitives(operation) -> list[_Traced]:
@@ -314,7 +323,7 @@ def _rotation_by_generator(operation, wires, value) -> list[_Traced]:
 
 
 def _match(traces: list[list[_Traced]], probes: np.ndarray) -> list[_Traced]:
-    """Compare the traces and put an :class:`_Angle` in the place of each value."""
+    """Compare the traces and put an :class:`Angle` in the place of each value."""
     first = traces[0]
     for other in traces[1:]:
         same = len(first) == len(other) and all(
@@ -333,28 +342,28 @@ def _match(traces: list[list[_Traced]], probes: np.ndarray) -> list[_Traced]:
         operation
         if operation.angle is None
         else operation._replace(
-            angle=_affine([trace[i].angle for trace in traces], probes, operation)
+            angle=affine_angle([trace[i].angle for trace in traces], probes, operation.wires)
         )
         for i, operation in enumerate(first)
     ]
 
 
-def _affine(values: Sequence[float], probes: np.ndarray, operation: _Traced) -> _Angle:
+def affine_angle(values: Sequence[float], probes: np.ndarray, wires: tuple[int, ...]) -> Angle:
     """Find the weight, the scale and the offset behind the values of an angle in all traces."""
     angles = np.array(values)
     if np.allclose(angles, angles[0], atol=_ATOL):
-        return _Angle(offset=float(angles[0]))
+        return Angle(offset=float(angles[0]))
     scales = (angles[1] - angles[0]) / (probes[1] - probes[0])
     offsets = angles[0] - scales * probes[0]
     fits = np.isclose(scales * probes + offsets, angles[:, None], rtol=0, atol=1e-10).all(axis=0)
     if not fits.any():
         raise ValueError(
-            f"An angle on wires {list(operation.wires)} of the ansatz is not of the form "
+            f"An angle on wires {list(wires)} of the ansatz is not of the form "
             "scale * weight + offset. Give each angle one weight, and let the optimiser combine "
             "them."
         )
     index = int(np.argmax(fits))
-    return _Angle(index, float(scales[index]), float(offsets[index]))
+    return Angle(index, float(scales[index]), float(offsets[index]))
 
 
 def _fuse(operations: list[_Traced], n_qubits: int):
@@ -389,9 +398,7 @@ class _LocalBuilder:
     """Collects one-qubit operations into a :class:`LocalLayer`."""
 
     def __init__(self, n_qubits: int):
-        self.slots: list[list[tuple[np.ndarray, np.ndarray, _Angle]]] = [
-            [] for _ in range(n_qubits)
-        ]
+        self.slots: list[list[tuple[np.ndarray, np.ndarray, Angle]]] = [[] for _ in range(n_qubits)]
         self.constants = [np.eye(2, dtype=complex) for _ in range(n_qubits)]
         self.is_used = False
 
@@ -412,9 +419,9 @@ class _LocalBuilder:
         """Return the layer, the slots of all qubits padded to one length."""
         for slots, constant in zip(self.slots, self.constants, strict=True):
             if not np.array_equal(constant, np.eye(2)):
-                slots.append((constant, np.zeros((2, 2)), _Angle()))
+                slots.append((constant, np.zeros((2, 2)), Angle()))
         length = max(map(len, self.slots))
-        identity = (np.eye(2), np.zeros((2, 2)), _Angle())
+        identity = (np.eye(2), np.zeros((2, 2)), Angle())
         grid = [[*slots, *[identity] * (length - len(slots))] for slots in self.slots]
         columns = [[slots[k] for slots in grid] for k in range(length)]
         return LocalLayer(

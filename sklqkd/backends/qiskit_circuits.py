@@ -1,0 +1,83 @@
+"""A gate circuit as a Qiskit circuit; the only place that knows Qiskit's names of the gates.
+
+Qubit q is PennyLane's wire q. Qiskit prints qubit 0 last in a bit string; :func:`wire_order` puts
+its probabilities into PennyLane's order, wire 0 in the most significant bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..gates import GateCircuit
+
+__all__ = ["QISKIT_NAMES", "quantum_circuit", "wire_order"]
+
+#: PennyLane's names of the gates, and the methods of a QuantumCircuit.
+QISKIT_NAMES = {
+    "RX": "rx",
+    "RY": "ry",
+    "RZ": "rz",
+    "PhaseShift": "p",
+    "CRX": "crx",
+    "CRY": "cry",
+    "CRZ": "crz",
+    "ControlledPhaseShift": "cp",
+    "IsingXX": "rxx",
+    "IsingYY": "ryy",
+    "IsingZZ": "rzz",
+    "Hadamard": "h",
+    "PauliX": "x",
+    "PauliY": "y",
+    "PauliZ": "z",
+    "S": "s",
+    "T": "t",
+    "SX": "sx",
+    "CNOT": "cx",
+    "CY": "cy",
+    "CZ": "cz",
+    "SWAP": "swap",
+    "Toffoli": "ccx",
+    "CSWAP": "cswap",
+}
+
+
+def quantum_circuit(circuit: GateCircuit, angles: Sequence):
+    """Return a circuit as a Qiskit QuantumCircuit, without measurements.
+
+    Parameters
+    ----------
+    circuit : GateCircuit
+    angles : sequence of float or qiskit.circuit.Parameter, length n_angles
+
+    Returns
+    -------
+    quantum_circuit : qiskit.QuantumCircuit
+    """
+    from qiskit import QuantumCircuit
+    from qiskit.circuit.library import UnitaryGate
+
+    result = QuantumCircuit(circuit.n_qubits)
+    for gate in circuit.gates:
+        if gate.matrix is not None:
+            # Qiskit takes the first qubit for the least significant bit of a matrix.
+            result.append(UnitaryGate(gate.matrix), gate.wires[::-1])
+        elif gate.angle is None:
+            getattr(result, QISKIT_NAMES[gate.name])(*gate.wires)
+        else:
+            angle = angles[gate.angle]
+            angle = float(angle) if isinstance(angle, (int, float, np.number)) else angle
+            getattr(result, QISKIT_NAMES[gate.name])(angle, *gate.wires)
+    return result
+
+
+def wire_order(n_qubits: int) -> np.ndarray:
+    """Return where PennyLane's basis states lie among Qiskit's, shape (2^n,).
+
+    Examples
+    --------
+    >>> wire_order(2)
+    array([0, 2, 1, 3])
+    """
+    return np.arange(2**n_qubits).reshape((2,) * n_qubits).transpose().ravel()
