@@ -20,36 +20,16 @@ __all__ = ["AnsatzGates", "GateCircuit", "NamedGate", "ansatz_gates", "shift_rul
 
 #: Gates with one angle, and those without, that devices know by name. All else is decomposed.
 TURNING = frozenset(
-    [
-        "RX",
-        "RY",
-        "RZ",
-        "PhaseShift",
-        "CRX",
-        "CRY",
-        "CRZ",
-        "ControlledPhaseShift",
-        "IsingXX",
-        "IsingYY",
-        "IsingZZ",
-    ]
+    (
+        *("RX", "RY", "RZ", "PhaseShift", "CRX", "CRY", "CRZ", "ControlledPhaseShift"),
+        *("IsingXX", "IsingYY", "IsingZZ"),
+    )
 )
 CONSTANT = frozenset(
-    [
-        "Hadamard",
-        "PauliX",
-        "PauliY",
-        "PauliZ",
-        "S",
-        "T",
-        "SX",
-        "CNOT",
-        "CY",
-        "CZ",
-        "SWAP",
-        "Toffoli",
-        "CSWAP",
-    ]
+    (
+        *("Hadamard", "PauliX", "PauliY", "PauliZ", "S", "T", "SX"),
+        *("CNOT", "CY", "CZ", "SWAP", "Toffoli", "CSWAP"),
+    )
 )
 # As rotations in the order of application: (name, parameter or constant angle).
 _EULER: dict[str, tuple[tuple[str, int | float], ...]] = {
