@@ -1,9 +1,9 @@
 """One training step, written once per library: what ``speed.py`` times.
 
-Every implementation is built from the same :class:`Problem` (data, circuit, initial parameters) and
-does the same: a batch of amplitudes through a circuit, <Z> of each qubit, a linear layer to ten
-logits, cross-entropy, the gradient of all parameters, Adam. sklqkd starts from the features and
-encodes them inside the step; the others are handed the encoded amplitudes.
+Every implementation is built from the same :class:`problem.Problem` (data, circuit, initial
+parameters) and does the same: a batch of amplitudes through a circuit, <Z> of each qubit, a linear
+layer to ten logits, cross-entropy, the gradient of all parameters, Adam. sklqkd starts from the
+features and encodes them inside the step; the others are handed the encoded amplitudes.
 
 Libraries are imported when an implementation is built, so that one that is missing is skipped by
 name, and one process need not hold them all.
@@ -11,97 +11,12 @@ name, and one process need not hold them all.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 import numpy as np
+from problem import LEARNING_RATE, N_CLASSES, N_LAYERS, template
 
-N_CLASSES = 10
-N_LAYERS = 3
-LEARNING_RATE = 0.01
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
-#: Amplitudes per call when the peers predict; bytes that a training step may take.
-CHUNK, MEMORY_LIMIT = 2**18, 4e9
-
-
-def rotations_and_ring(weights, wires):
-    """RX, RY and RZ on every wire, then a ring of CNOTs, layer by layer."""
-    import pennylane as qml
-
-    for layer in weights:
-        for angles, wire in zip(layer, wires, strict=True):
-            qml.RX(angles[0], wires=wire)
-            qml.RY(angles[1], wires=wire)
-            qml.RZ(angles[2], wires=wire)
-        for i, wire in enumerate(wires):
-            qml.CNOT(wires=[wire, wires[(i + 1) % len(wires)]])
-
-
-def _ring_shape(n_layers, n_wires):
-    return n_layers, n_wires, 3
-
-
-rotations_and_ring.shape = _ring_shape
-
-
-def template(ansatz):
-    """Return the PennyLane template of "ring" or "strongly_entangling"."""
-    if ansatz == "ring":
-        return rotations_and_ring
-    import pennylane as qml
-
-    return qml.StronglyEntanglingLayers
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Data and initial parameters, in float32.
-
-    Attributes
-    ----------
-    n_qubits : int
-    ansatz : {"ring", "strongly_entangling"}
-    features, states : ndarray of shape (n_rows, 2^n)
-        What sklqkd encodes, and the amplitudes that come out.
-    labels : ndarray of shape (n_rows,)
-    weights : ndarray of shape (N_LAYERS, n_qubits, 3)
-    coef : ndarray of shape (N_CLASSES, n_qubits)
-    intercept : ndarray of shape (N_CLASSES,)
-    """
-
-    n_qubits: int
-    ansatz: str
-    features: np.ndarray
-    states: np.ndarray
-    labels: np.ndarray
-    weights: np.ndarray
-    coef: np.ndarray
-    intercept: np.ndarray
-
-    def first(self, n_rows):
-        """Return the problem with the first rows alone."""
-        rows = {name: getattr(self, name)[:n_rows] for name in ("features", "states", "labels")}
-        return replace(self, **rows)
-
-    def chunks(self):
-        """Return the states in equal chunks of at most CHUNK amplitudes."""
-        most = max(1, CHUNK >> self.n_qubits)
-        rows = len(self.states)
-        parts = next(k for k in range(1, rows + 1) if rows % k == 0 and rows // k <= most)
-        return self.states.reshape(parts, rows // parts, -1)
-
-
-def make_problem(n_qubits, n_rows, ansatz="ring", seed=0):
-    """Draw a problem; its parameters do not depend on the number of rows."""
-    rng = np.random.default_rng(seed)
-    bound = 1 / np.sqrt(n_qubits)
-    weights = rng.uniform(0, 2 * np.pi, (N_LAYERS, n_qubits, 3)).astype(np.float32)
-    coef = rng.uniform(-bound, bound, (N_CLASSES, n_qubits)).astype(np.float32)
-    intercept = rng.uniform(-bound, bound, N_CLASSES).astype(np.float32)
-    labels = rng.integers(N_CLASSES, size=n_rows)
-    features = rng.standard_normal((n_rows, 2**n_qubits), dtype=np.float32)
-    states = np.tanh(features)
-    states /= np.linalg.norm(states, axis=1, keepdims=True)
-    return Problem(n_qubits, ansatz, features, states, labels, weights, coef, intercept)
+#: Bytes that a training step may take.
+MEMORY_LIMIT = 4e9
 
 
 class Implementation:
@@ -168,17 +83,20 @@ class Sklqkd(Implementation):
 
     name = "sklqkd"
     dtype = np.float32
+    compiled: bool | None = None
 
     def __init__(self, problem):
         from sklqkd.circuits import compile_ansatz
         from sklqkd.encodings import AmplitudeEncoding
         from sklqkd.optimizers import Adam
+        from sklqkd.simulation import ExactCircuit
         from sklqkd.training import Network, Objective
 
         n_qubits = problem.n_qubits
         program = compile_ansatz(template(problem.ansatz), n_qubits, N_LAYERS)
         encoding = AmplitudeEncoding(n_qubits)
-        self.network = Network(encoding, program, "expval", N_CLASSES, dtype=self.dtype)
+        circuit = ExactCircuit(encoding, program, self.dtype, compiled=self.compiled)
+        self.network = Network(circuit, "expval", N_CLASSES, dtype=self.dtype)
         parts = (problem.weights, problem.coef, problem.intercept)
         self.network.bind(np.concatenate([part.ravel() for part in parts]))
         self.optimizer = Adam(self.network.size, self.dtype, learning_rate=LEARNING_RATE)
@@ -201,6 +119,13 @@ class Sklqkd(Implementation):
     def predict(self, problem):
         """See Implementation."""
         return self.network.predict_logits(problem.features)
+
+
+class SklqkdNumPy(Sklqkd):
+    """Without numba: what runs where the `fast` extra is not installed."""
+
+    name = "sklqkd, NumPy alone"
+    compiled = False
 
 
 class SklqkdDouble(Sklqkd):
@@ -523,84 +448,8 @@ class HeadFloor(_Torch):
         return self.given
 
 
-def distilled_step(X, y, teacher_logits, temperature=3.0, lam=0.5):
-    """Return one bare step of the default distilled student on a fixed batch, as a function."""
-    from sklqkd.circuits import compile_ansatz
-    from sklqkd.encodings import AmplitudeEncoding
-    from sklqkd.front_ends import LinearFrontEnd
-    from sklqkd.losses import DISTILLATION_LOSSES
-    from sklqkd.optimizers import Adam
-    from sklqkd.training import Network, Objective
-
-    program, front_end = compile_ansatz("strongly_entangling", 4, N_LAYERS), LinearFrontEnd(784, 16)
-    network = Network(AmplitudeEncoding(4), program, "probs", N_CLASSES, front_end=front_end)
-    rng = np.random.default_rng(0)
-    network.bind(network.initial_parameters(rng))
-    optimizer = Adam(network.size, learning_rate=LEARNING_RATE)
-    loss = DISTILLATION_LOSSES["hinton"]
-    targets = loss.targets(teacher_logits, temperature)
-    one_hot = np.eye(N_CLASSES, dtype=np.float32)[y]
-    objective = Objective(one_hot, targets, None, loss, lam, temperature)
-    rows = np.arange(len(X))
-
-    def step():
-        _, gradient = objective(network.logits(X, rng), rows)
-        network.backward(gradient)
-        optimizer.step(network.parameters, network.gradient)
-
-    return step
-
-
-def torch_layer_loop(X, y, teacher_logits, temperature=3.0, lam=0.5, batch_size=32):
-    """Return the default distilled student as TorchLayer and a loop: ``train(n_epochs)``."""
-    import pennylane as qml
-    import torch
-    from torch.nn import functional
-
-    wires = range(4)
-
-    @qml.qnode(qml.device("default.qubit", wires=wires), interface="torch", diff_method="backprop")
-    def circuit(inputs, weights):
-        qml.StatePrep(inputs, wires=wires, validate_norm=False)
-        qml.StronglyEntanglingLayers(weights, wires=wires)
-        return qml.probs(wires=wires)
-
-    class Student(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.reduce = torch.nn.Linear(X.shape[1], 16)
-            self.circuit = qml.qnn.TorchLayer(circuit, {"weights": (N_LAYERS, 4, 3)})
-            self.head = torch.nn.Linear(16, N_CLASSES)
-
-        def forward(self, images):
-            amplitudes = functional.normalize(torch.tanh(self.reduce(images)), dim=1)
-            return self.head(16 * self.circuit(amplitudes).float())
-
-    torch.set_num_threads(1)
-    model = Student()
-    optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
-    images, labels, given = map(torch.from_numpy, (X, y, teacher_logits))
-
-    def train(n_epochs):
-        for _ in range(n_epochs):
-            for rows in torch.randperm(len(images)).split(batch_size):
-                logits = model(images[rows])
-                soft = functional.kl_div(
-                    functional.log_softmax(logits / temperature, dim=1),
-                    functional.softmax(given[rows] / temperature, dim=1),
-                    reduction="batchmean",
-                )
-                hard = functional.cross_entropy(logits, labels[rows])
-                loss = (1 - lam) * hard + lam * temperature**2 * soft
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-
-    return train
-
-
 CHECKED = (PennyLaneTorch, PennyLaneTorchLayer, PennyLaneJax, DeepQuantum, TorchQuantum, Lightning)
 #: In the order of the columns; the library itself comes first.
-IMPLEMENTATIONS = (Sklqkd, SklqkdDouble, *CHECKED, Aer, MatrixFloor, HeadFloor)
-DEFAULT_ANSATZ = (Sklqkd, PennyLaneTorch, PennyLaneJax)
+IMPLEMENTATIONS = (Sklqkd, SklqkdNumPy, SklqkdDouble, *CHECKED, Aer, MatrixFloor, HeadFloor)
+DEFAULT_ANSATZ = (Sklqkd, SklqkdNumPy, PennyLaneTorch, PennyLaneJax)
 IN_MEMORY = (*DEFAULT_ANSATZ, DeepQuantum)

@@ -38,6 +38,8 @@ class FactoredKernel:
     Memory: one state per layer and six more, each of 2^n times the batch.
     """
 
+    _make_layers = LocalLayers
+
     def __init__(self, program: Program, dtype=np.complex64):
         self.program = program
         self.dtype = np.dtype(dtype)
@@ -60,7 +62,7 @@ class FactoredKernel:
         self._turning = [g for g, gap in enumerate(gaps) if len(gap.index)]
         is_local = [isinstance(item, LocalLayer) for item in self._items]
         self._local = np.flatnonzero(is_local)
-        self._layers = LocalLayers(
+        self._layers = self._make_layers(
             [item for item in self._items if isinstance(item, LocalLayer)],
             n_qubits,
             program.n_weights,
@@ -68,7 +70,6 @@ class FactoredKernel:
         # A short group comes first, where its products are few and long.
         ends = range(n_qubits, 0, -GROUP)
         self._groups = [range(max(0, end - GROUP), end) for end in reversed(ends)]
-        self._sizes = [4 ** len(group) for group in self._groups]
         self._trace = _trace_indices(self._groups)
         self._padded = np.zeros(program.n_weights + 1)
         if self.is_complex:
@@ -87,9 +88,9 @@ class FactoredKernel:
         for g in self._turning:
             phases[g] = self._gaps[g].phases(self._padded)
         if self.is_complex:
-            rotations, before, self._after = _split_rotations(matrices)
+            rotations, before, self._after = self._split_rotations(matrices)
             # Collapse all that is diagonal between two layers into one vector.
-            diagonals = _kronecker_diagonals(np.concatenate([before, self._after]))
+            diagonals = self._kronecker_diagonals(np.concatenate([before, self._after]))
             phases[self._local] *= diagonals[: len(before)]
             phases[self._following] *= diagonals.take(self._after_places)
             self._phases[:, 0, :, 0] = phases.real
@@ -118,6 +119,30 @@ class FactoredKernel:
             [product[layer, g, :size, :size] for g, size in enumerate(sizes)]
             for layer in range(n_layers)
         ]
+
+    @staticmethod
+    def _split_rotations(matrices):
+        """Split 2 x 2 unitaries into rotation and phases, up to a global phase.
+
+        Returns the real rotations, same shape, and ``e^(i c)``, ``e^(i a)`` of the module's
+        docstring, each (n_layers, n_qubits).
+        """
+        determinants = matrices[..., 0, 0] * matrices[..., 1, 1]
+        determinants -= matrices[..., 0, 1] * matrices[..., 1, 0]
+        row = matrices[..., 1, :] / np.sqrt(determinants)[..., None]
+        sizes = np.abs(row)  # sine, cosine
+        tiny = np.finfo(float).tiny
+        units = (row + tiny) / (sizes + tiny)  # 1 where the size is 0
+        rotations = sizes[..., [[1, 0], [0, 1]]] * np.array([[1, -1], [1, 1]])
+        return rotations, units[..., 1] * units[..., 0].conj(), units[..., 1] * units[..., 0]
+
+    @staticmethod
+    def _kronecker_diagonals(phases):
+        """Return the diagonals of the Kronecker products of diag(1, phase), (n_layers, 2^n)."""
+        product = np.ones((len(phases), 1), complex)
+        for q in range(phases.shape[1] - 1, -1, -1):
+            product = np.concatenate([product, phases[:, q, None] * product], axis=1)
+        return product
 
     def _workspace(self, batch):
         if batch not in self._workspaces:
@@ -194,7 +219,7 @@ class FactoredKernel:
     def _pull_back(self, gradient, with_input):
         """Go back from the adjoint after the last item, in ``adjoint``, to the initial states."""
         work, n_planes = self._work, 2 if self.is_complex else 1
-        products = np.zeros((len(self._local), n_planes, n_planes, sum(self._sizes) + 1))
+        traces = np.empty((len(self._local), self.program.n_qubits, 2, 2), complex)
         layer = len(self._local)
         for i in range(len(self._items) - 1, -1, -1):
             item = self._items[i]
@@ -204,25 +229,40 @@ class FactoredKernel:
                 work.pulled.array[...] = _planes(pulled, self._real)[:n_planes]
             else:
                 layer -= 1
-                work.products(work.adjoint, work.kept(i), products[layer])
+                traces[layer] = self._traces(work.adjoint, work.kept(i))
                 if needed:
                     transposed = [factor.T for factor in self._factors[layer]]
                     work.multiply(transposed, work.adjoint, work.pulled)
             if needed:
                 self._back_through_gap(i, work.pulled.array, gradient)
-        if len(products):
-            sums = products[:, 0, 0].astype(complex)
-            if self.is_complex:
-                sums += products[:, 1, 1] + 1j * (products[:, 0, 1] - products[:, 1, 0])
-            traced = sums.take(self._trace, axis=1).sum(axis=-1)
+        if len(traces):
             if self.is_complex:  # from before the layers' own last phases to behind them
-                traced[:, :, 0, 1] *= self._after
-                traced[:, :, 1, 0] *= self._after.conj()
-            gradient += self._layers.gradient(traced)
+                traces[:, :, 0, 1] *= self._after
+                traces[:, :, 1, 0] *= self._after.conj()
+            gradient += self._layers.gradient(traces)
         return gradient[:-1], _complex(work.adjoint.array) if with_input else None
+
+    def _traces(self, adjoint, state):
+        """Return the sums that :meth:`LocalLayers.gradient` takes, of one layer, in buffers."""
+        sums = self._work.products(adjoint, state)
+        total = sums[0, 0].astype(complex)
+        if self.is_complex:
+            total += sums[1, 1] + 1j * (sums[0, 1] - sums[1, 0])
+        return total.take(self._trace).sum(axis=-1)
 
     def _back_through_gap(self, g, planes, gradient):
         """Pull the adjoint back through a gap, from `planes` to ``adjoint``."""
+        work = self._work
+        self._undo_gap(g, planes)
+        gap = self._gaps[g]
+        if len(gap.index):
+            state = work.kept(g - 1).array if g else self._initial
+            overlap = -np.einsum("kb,kb->k", work.adjoint.array[1], state[0])
+            if len(state) == 2:
+                overlap += np.einsum("kb,kb->k", work.adjoint.array[0], state[1])
+            np.add.at(gradient, gap.index, gap.gradient(overlap[gap.permutation]))
+
+    def _undo_gap(self, g, planes):
         work = self._work
         target = work.moved.array if self._moves[g] else work.adjoint.array
         phases = self._phases[g]
@@ -236,13 +276,6 @@ class FactoredKernel:
             target[1] -= np.multiply(planes[0], sine, out=product)
         if self._moves[g]:
             target.take(self._inverse[g], axis=1, out=work.adjoint.array, mode="clip")
-        gap = self._gaps[g]
-        if len(gap.index):
-            state = work.kept(g - 1).array if g else self._initial
-            overlap = -np.einsum("kb,kb->k", work.adjoint.array[1], state[0])
-            if len(state) == 2:
-                overlap += np.einsum("kb,kb->k", work.adjoint.array[0], state[1])
-            np.add.at(gradient, gap.index, gap.gradient(overlap[gap.permutation]))
 
 
 class _Buffer:
@@ -286,13 +319,14 @@ class _Workspace:
             np.matmul(factor, source.views[g], out=out.views[g])
             source = out
 
-    def products(self, adjoint, state, out):
+    def products(self, adjoint, state):
         """Sum adjoint_i * state_j over the batch and the other groups, for all pairs of planes."""
-        end = 0
-        for left, right in zip(adjoint.views, state.transposed, strict=True):
-            sums = np.matmul(left[:, None], right).sum(axis=(2, 3))
-            start, end = end, end + sums[0, 0].size
-            out[:, :, start:end] = sums.reshape(*sums.shape[:2], -1)
+        n_planes = len(adjoint.array)
+        sums = [
+            np.matmul(left[:, None], right).sum(axis=(2, 3)).reshape(n_planes, n_planes, -1)
+            for left, right in zip(adjoint.views, state.transposed, strict=True)
+        ]
+        return np.concatenate([*sums, np.zeros((n_planes, n_planes, 1))], axis=-1)
 
 
 def _planes(states, dtype):
@@ -328,27 +362,3 @@ def _trace_indices(groups):
                     indices[q, a, b, : len(rest)] = places
         start += size**2
     return indices
-
-
-def _split_rotations(matrices):
-    """Split 2 x 2 unitaries into rotation and phases, up to a global phase.
-
-    Returns the real rotations, same shape, and ``e^(i c)``, ``e^(i a)`` of the module's docstring,
-    each (n_layers, n_qubits).
-    """
-    determinants = matrices[..., 0, 0] * matrices[..., 1, 1]
-    determinants -= matrices[..., 0, 1] * matrices[..., 1, 0]
-    row = matrices[..., 1, :] / np.sqrt(determinants)[..., None]
-    sizes = np.abs(row)  # sine, cosine
-    tiny = np.finfo(float).tiny
-    units = (row + tiny) / (sizes + tiny)  # 1 where the size is 0
-    rotations = sizes[..., [[1, 0], [0, 1]]] * np.array([[1, -1], [1, 1]])
-    return rotations, units[..., 1] * units[..., 0].conj(), units[..., 1] * units[..., 0]
-
-
-def _kronecker_diagonals(phases):
-    """Return the diagonals of the Kronecker products of diag(1, phase), (n_layers, 2^n)."""
-    product = np.ones((len(phases), 1), complex)
-    for q in range(phases.shape[1] - 1, -1, -1):
-        product = np.concatenate([product, phases[:, q, None] * product], axis=1)
-    return product

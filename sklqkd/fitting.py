@@ -23,6 +23,7 @@ from .encodings import make_encoding
 from .images import check_rows
 from .losses import DISTILLATION_LOSSES, log_softmax
 from .optimizers import Adam
+from .simulation import ExactCircuit
 from .targets import check_teacher, check_teacher_logits, teacher_logits
 from .threads import one_thread
 from .training import Network, Objective, train_epoch
@@ -154,14 +155,11 @@ def part(student, name):
     return coef if name == "head_coef" else intercept
 
 
-def _network(circuit, n_classes, **options):
-    return Network(
-        make_encoding(circuit["encoding"], circuit["n_qubits"]),
-        compile_ansatz(circuit["ansatz"], circuit["n_qubits"], circuit["n_layers"]),
-        circuit["measurement"],
-        n_classes,
-        **options,
-    )
+def _network(circuit, n_classes, front_end=None, dtype=np.float32):
+    encoding = make_encoding(circuit["encoding"], circuit["n_qubits"])
+    program = compile_ansatz(circuit["ansatz"], circuit["n_qubits"], circuit["n_layers"])
+    exact = ExactCircuit(encoding, program, dtype)
+    return Network(exact, circuit["measurement"], n_classes, dtype=dtype, front_end=front_end)
 
 
 def _classes(student, y, known=None):

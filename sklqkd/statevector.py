@@ -6,6 +6,8 @@ kernels run it on a batch of states; :func:`make_kernel` picks one by size:
 - :class:`DenseKernel` multiplies every layer out to one 2^n x 2^n matrix;
 - :class:`FactoredKernel` (:mod:`sklqkd.factored`) keeps each layer as a Kronecker product.
 
+Where numba is installed, their inner loops are compiled (:mod:`sklqkd.compiled`).
+
 States have shape (2^n, batch): amplitude first, the batch in the last axis, wire 0 in the most
 significant bit (PennyLane's order). A state is correct up to a global phase, which no measurement
 sees. Gradients use the adjoint method: with ``adjoint`` = dL/dRe(psi) + i dL/dIm(psi), a unitary
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from typing import Protocol
 
 import numpy as np
@@ -282,6 +285,8 @@ class DenseKernel:
         states.
     """
 
+    _make_layers = LocalLayers
+
     def __init__(self, program: Program, dtype=np.complex64):
         self.program = program
         self.dtype = np.dtype(dtype)
@@ -304,7 +309,7 @@ class DenseKernel:
                 matrix = np.zeros((2**n_qubits, 2**n_qubits), complex)
                 matrix[np.arange(2**n_qubits), step.permutation] = step.phase
                 self._steps.append(self._constant(matrix))
-        self._layers = LocalLayers(layers, n_qubits, program.n_weights)
+        self._layers = self._make_layers(layers, n_qubits, program.n_weights)
         self._index_orders(orders)
         self._padded = np.zeros(program.n_weights + 1)
         self._matrices = np.zeros((len(layers), 2**n_qubits, 2**n_qubits), self.dtype)
@@ -412,7 +417,7 @@ class DenseKernel:
         return gradient[:-1], conjugate.conj() if with_input else None
 
 
-def make_kernel(program: Program, dtype=np.complex64) -> Kernel:
+def make_kernel(program: Program, dtype=np.complex64, *, compiled: bool | None = None) -> Kernel:
     """Return the kernel that suits the size of `program`.
 
     Parameters
@@ -421,13 +426,23 @@ def make_kernel(program: Program, dtype=np.complex64) -> Kernel:
     dtype : dtype, default=numpy.complex64
         Of the states; float32 or float64 for real programs (:attr:`Program.is_real`) on real
         states alone.
+    compiled : bool, default=None
+        Whether to use the loops that numba compiles; ``None`` does where it is installed.
+
+    Returns
+    -------
+    kernel : Kernel
     """
+    if find_spec("numba") if compiled is None else compiled:
+        from .compiled import CompiledDenseKernel, CompiledKernel
+
+        is_small = program.n_qubits <= COMPILED_DENSE_UP_TO
+        return (CompiledDenseKernel if is_small else CompiledKernel)(program, dtype)
     from .factored import FactoredKernel
 
-    if program.n_qubits <= DENSE_UP_TO:
-        return DenseKernel(program, dtype)
-    return FactoredKernel(program, dtype)
+    is_small = program.n_qubits <= DENSE_UP_TO
+    return (DenseKernel if is_small else FactoredKernel)(program, dtype)
 
 
-#: Above this number of qubits the factored kernel is faster (measured by benchmarks/speed.py).
-DENSE_UP_TO = 5
+#: Above these numbers of qubits the factored kernels are faster (measured).
+DENSE_UP_TO, COMPILED_DENSE_UP_TO = 5, 5

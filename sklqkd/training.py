@@ -1,4 +1,4 @@
-"""The trained network of a student: front-end, encoding, circuit, read-out and linear head.
+"""The trained network of a student: front-end, circuit, read-out and linear head.
 
 Everything that is trained lies in one flat parameter vector, and so do its gradient and the state
 of its optimiser. A :class:`Network` lives as long as a fit or a prediction; what an estimator keeps
@@ -12,16 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .encodings import Encoding
 from .losses import DistillationLoss, cross_entropy
 from .optimizers import Adam
-from .statevector import Program, make_kernel
+from .simulation import Circuit
 
 __all__ = ["Network", "Objective", "readout_matrix", "train_epoch"]
 
 MEASUREMENTS = ("probs", "expval")
-#: Amplitudes per chunk of a prediction: bounds its memory, whatever the number of rows.
-CHUNK = 2**18
 
 
 def readout_matrix(measurement: str, n_qubits: int) -> np.ndarray | float:
@@ -56,15 +53,14 @@ class Network:
 
     Parameters
     ----------
-    encoding : Encoding
-    program : Program
-        The compiled ansatz.
+    circuit : Circuit
+        Encoding and ansatz.
     measurement : {"probs", "expval"}
     n_classes : int
     front_end : FrontEnd or None, default=None
         Trained layers before the encoding; None if `X` holds the features already.
     dtype : dtype, default=numpy.float32
-        float32 (states in complex64) or float64 (complex128).
+        Of the parameters, float32 or float64.
 
     Attributes
     ----------
@@ -77,8 +73,7 @@ class Network:
 
     def __init__(
         self,
-        encoding: Encoding,
-        program: Program,
+        circuit: Circuit,
         measurement: str,
         n_classes: int,
         *,
@@ -86,27 +81,20 @@ class Network:
         dtype=np.float32,
     ):
         self.front_end = front_end
-        self.encoding = encoding
+        self.circuit = circuit
         self.n_classes = n_classes
         self.dtype = np.dtype(dtype)
-        self._n_qubits = program.n_qubits
-        readout = readout_matrix(measurement, program.n_qubits)
+        readout = readout_matrix(measurement, circuit.n_qubits)
         self._is_probs = not isinstance(readout, np.ndarray)
-        self.n_outputs = 2**program.n_qubits if self._is_probs else program.n_qubits
-        circuit, permutation = program.split_readout()
-        # The circuit's last permutation is done to the read-out instead of to the states.
-        self._order, self._permutation = np.argsort(permutation), permutation
+        self.n_outputs = 2**circuit.n_qubits if self._is_probs else circuit.n_qubits
+        self._permutation = circuit.permutation
+        self._order = np.argsort(self._permutation)
         if isinstance(readout, np.ndarray):
             readout = readout[:, self._order]
         self._readout = np.asarray(readout, dtype)
-        real = circuit.is_real and encoding.is_real
-        self._kernel = make_kernel(
-            circuit, self.dtype if real else np.result_type(dtype, np.complex64)
-        )
-        self._n_weights = program.n_weights
         sizes = [
             front_end.n_parameters if front_end is not None else 0,
-            program.n_weights,
+            circuit.n_weights,
             n_classes * self.n_outputs,
             n_classes,
         ]
@@ -157,7 +145,7 @@ class Network:
 
     def _prepare(self):
         """Compute what depends on the parameters alone."""
-        self._kernel.prepare(self._weights)
+        self.circuit.prepare(self._weights)
         if self._is_probs:
             self._head = self._coef.take(self._order, axis=1)
             self._head *= self._readout
@@ -166,7 +154,7 @@ class Network:
 
     def _forward(self, X, rng=None, keep=True):
         features = X if self.front_end is None else self.front_end.forward(X, rng)
-        self._probabilities = self._kernel.probabilities(self.encoding.forward(features), keep)
+        self._probabilities = self.circuit.probabilities(features, keep)
         logits = self._probabilities.T @ self._head.T
         logits += self._intercept
         return logits
@@ -182,16 +170,16 @@ class Network:
             np.matmul(head_gradient, self._readout.T, out=self._coef_gradient)
         grad_probabilities = self._head.T @ grad_logits.T
         with_input = self.front_end is not None
-        if not (with_input or self._n_weights):
+        if not (with_input or self.circuit.n_weights):
             return
-        gradient, adjoint = self._kernel.backward_probabilities(grad_probabilities, with_input)
+        gradient, grad_features = self.circuit.backward(grad_probabilities, with_input)
         self._weights_gradient[...] = gradient
-        if adjoint is not None:
-            self.front_end.backward(self.encoding.backward(adjoint))
+        if grad_features is not None:
+            self.front_end.backward(grad_features)
 
     def predict_logits(self, X: np.ndarray) -> np.ndarray:
         """Return the logits of any number of rows, in chunks of bounded memory."""
-        rows = max(1, CHUNK >> self._n_qubits)
+        rows = self.circuit.n_rows or max(1, len(X))
         logits = np.empty((len(X), self.n_classes), self.dtype)
         self._prepare()
         for start in range(0, len(X), rows):

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sklqkd.circuits import ANSATZ_NAMES, ansatz_shape, ansatz_template, compile_ansatz
+from sklqkd.compiled import CompiledDenseKernel, CompiledKernel
 from sklqkd.factored import FactoredKernel
 from sklqkd.statevector import DenseKernel, make_kernel
 
@@ -20,7 +21,8 @@ from .reference import (
     random_states,
 )
 
-KERNELS = [DenseKernel, FactoredKernel]
+DENSE, FACTORED = [DenseKernel, CompiledDenseKernel], [FactoredKernel, CompiledKernel]
+KERNELS = DENSE + FACTORED
 
 
 def run(kernel, weights, states):
@@ -58,12 +60,22 @@ def test_random_circuits(seed, n_qubits):
     expected = default_qubit(template, weights, n_qubits, state)
     expected_gradient = default_qubit_gradient(template, weights, n_qubits, state[:, 0], observable)
     for dtype, atol, gradient_atol in [(np.complex128, 1e-12, 1e-10), (np.complex64, 1e-6, 1e-5)]:
-        for kernel_class in KERNELS if n_qubits <= 5 else [FactoredKernel]:
+        for kernel_class in KERNELS if n_qubits <= 5 else FACTORED:
             kernel = kernel_class(program, dtype)
             final = run(kernel, weights, state)
             assert_same_up_to_phase(final, expected, atol)
             gradient, _ = kernel.backward(2 * observable[:, None] * final)
             np.testing.assert_allclose(gradient, expected_gradient, atol=gradient_atol)
+
+
+def test_the_kernel_is_chosen_by_size_and_by_what_is_installed(monkeypatch):
+    small, large = (compile_ansatz("rotations", n, 1) for n in (3, 8))
+    assert type(make_kernel(small)) is CompiledDenseKernel
+    assert type(make_kernel(large)) is CompiledKernel
+    assert type(make_kernel(large, compiled=False)) is FactoredKernel
+    monkeypatch.setattr("sklqkd.statevector.find_spec", lambda name: None)
+    assert type(make_kernel(small)) is DenseKernel
+    assert type(make_kernel(large)) is FactoredKernel
 
 
 @pytest.mark.parametrize("kernel_class", KERNELS)

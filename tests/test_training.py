@@ -9,6 +9,7 @@ from sklqkd.encodings import ENCODINGS, make_encoding
 from sklqkd.front_ends import LinearFrontEnd
 from sklqkd.losses import DISTILLATION_LOSSES
 from sklqkd.optimizers import Adam
+from sklqkd.simulation import ExactCircuit
 from sklqkd.training import MEASUREMENTS, Network, Objective, train_epoch
 
 from .reference import differences
@@ -20,7 +21,8 @@ def make_network(encoding, measurement, ansatz, *, n_qubits=3, n_pixels=None, dt
     encoding = make_encoding(encoding, n_qubits)
     front_end = LinearFrontEnd(n_pixels, encoding.n_features) if n_pixels else None
     program = compile_ansatz(ansatz, n_qubits, 2)
-    return Network(encoding, program, measurement, N_CLASSES, front_end=front_end, dtype=dtype)
+    circuit = ExactCircuit(encoding, program, dtype)
+    return Network(circuit, measurement, N_CLASSES, front_end=front_end, dtype=dtype)
 
 
 def make_objective(rng, n_samples):
@@ -37,7 +39,7 @@ def make_objective(rng, n_samples):
 def test_gradient(encoding, measurement, ansatz, n_pixels):
     rng = np.random.default_rng(0)
     network = make_network(encoding, measurement, ansatz, n_pixels=n_pixels)
-    X = rng.normal(size=(4, n_pixels or network.encoding.n_features))
+    X = rng.normal(size=(4, n_pixels or network.circuit.encoding.n_features))
     objective, rows = make_objective(rng, len(X)), np.arange(len(X))
     parameters = network.initial_parameters(rng)
 
@@ -58,7 +60,7 @@ def test_gradient(encoding, measurement, ansatz, n_pixels):
 def test_logits_are_those_of_default_qubit(encoding, measurement, ansatz, n_qubits):
     rng = np.random.default_rng(1)
     network = make_network(encoding, measurement, ansatz, n_qubits=n_qubits, dtype=np.float32)
-    X = rng.normal(size=(3, network.encoding.n_features)).astype(np.float32)
+    X = rng.normal(size=(3, network.circuit.encoding.n_features)).astype(np.float32)
     network.bind(network.initial_parameters(rng))
     _, weights, coef, intercept = network.parts(network.parameters)
 
@@ -77,14 +79,15 @@ def test_logits_are_those_of_default_qubit(encoding, measurement, ansatz, n_qubi
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 1e-6)])
 @pytest.mark.parametrize("n_qubits", [3, 7])
-def test_predictions_do_not_depend_on_the_chunks(n_qubits, dtype, tolerance, monkeypatch):
+def test_predictions_do_not_depend_on_the_chunks(n_qubits, dtype, tolerance):
     rng = np.random.default_rng(0)
     network = make_network("angle", "expval", "rotations", n_qubits=n_qubits, dtype=dtype)
     network.bind(network.initial_parameters(rng))
     X = rng.normal(size=(50, n_qubits))
+    assert network.circuit.n_rows > len(X)
     expected = network.predict_logits(X)
     for rows in (1, 7, 50):
-        monkeypatch.setattr("sklqkd.training.CHUNK", rows << n_qubits)
+        network.circuit.n_rows = rows
         np.testing.assert_allclose(network.predict_logits(X), expected, atol=tolerance)
 
 
