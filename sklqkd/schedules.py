@@ -1,0 +1,133 @@
+"""Values that change from epoch to epoch: a temperature that cools, a `lam` that grows.
+
+A schedule is a number, a function of the epoch, or the name of a curve with its end values, which
+(unlike a function) can be written down in a parameter grid or a file.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from numbers import Real
+
+__all__ = ["resolve_schedule"]
+
+
+#: The named curves: both run from 0 to 1 while their argument does.
+_CURVES: dict[str, Callable[[float], float]] = {
+    "linear": lambda progress: progress,
+    "cosine": lambda progress: (1 - math.cos(math.pi * progress)) / 2,
+}
+
+_FORMS = (
+    'a number, ("linear", start, end), ("cosine", start, end), '
+    '("step", start, end, fraction) or a function f(epoch, max_iter)'
+)
+
+
+def resolve_schedule(
+    value,
+    max_iter: int,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    closed: str = "both",
+    name: str = "The schedule",
+) -> Callable[[int], float]:
+    """Return the function from an epoch to a value that a schedule stands for.
+
+    Parameters
+    ----------
+    value : number, tuple or callable
+        - A number: the same in every epoch.
+        - ``("linear", start, end)``: `start` in the first epoch, `end` in the last one, and equal
+          steps between them.
+        - ``("cosine", start, end)``: the same along half a cosine, slow at both ends.
+        - ``("step", start, end, fraction)``: `start` in the first ``fraction * max_iter`` epochs,
+          and `end` from then on; `fraction` in [0, 1].
+        - ``f(epoch, max_iter)``, a callable that returns a number; the first epoch is 0.
+    max_iter : int
+        Number of epochs, at least 1. Epochs beyond it have the last one's value.
+    low, high : float, default=-inf, inf
+        The values' range. All of them are checked here, before any training.
+    closed : {"both", "left", "right", "neither"}, default="both"
+        Which of `low` and `high` belong to the range.
+    name : str, default="The schedule"
+        What to call it in messages.
+
+    Returns
+    -------
+    schedule : callable
+        ``schedule(epoch) -> float``
+
+    Raises
+    ------
+    ValueError
+        If `value` has none of these forms, or some epoch's value is not finite or out of range.
+
+    Examples
+    --------
+    >>> temperature = resolve_schedule(("linear", 5.0, 1.0), 5, low=0, closed="right")
+    >>> [temperature(epoch) for epoch in range(5)]
+    [5.0, 4.0, 3.0, 2.0, 1.0]
+    >>> lam = resolve_schedule(("step", 0, 0.9, 0.4), 5, low=0, high=1)
+    >>> [lam(epoch) for epoch in range(5)]
+    [0.0, 0.0, 0.9, 0.9, 0.9]
+    """
+    if isinstance(value, Real):
+        values = [float(value)]
+    elif callable(value):
+        values = [_number(value(epoch, max_iter), epoch, name) for epoch in range(max_iter)]
+    else:
+        values = _named(value, max_iter, name)
+    for epoch, number in enumerate(values):
+        above = number >= low if closed in ("both", "left") else number > low
+        below = number <= high if closed in ("both", "right") else number < high
+        if not (math.isfinite(number) and above and below):
+            where = f" in epoch {epoch}" if len(values) > 1 else ""
+            raise ValueError(
+                f"{name} is {number}{where}, from {value!r}. It must be a finite number"
+                f"{_limits(low, high, closed)} in every epoch: change its numbers."
+            )
+    last = len(values) - 1
+    return lambda epoch: values[min(epoch, last)]
+
+
+def _number(number, epoch, name) -> float:
+    if not isinstance(number, Real):
+        raise ValueError(
+            f"The function given for {name} returned {number!r} in epoch {epoch}. It must return a "
+            "number for f(epoch, max_iter)."
+        )
+    return float(number)
+
+
+def _named(value, max_iter, name) -> list[float]:
+    kind, *numbers = value if isinstance(value, tuple | list) and value else (None,)
+    if isinstance(kind, str) and all(isinstance(number, Real) for number in numbers):
+        epochs = range(max_iter)
+        if kind == "step" and len(numbers) == 3 and 0 <= numbers[2] <= 1:
+            start, end, fraction = map(float, numbers)
+            return [start if epoch < fraction * max_iter else end for epoch in epochs]
+        if kind in _CURVES and len(numbers) == 2:
+            start, end = map(float, numbers)
+            parts = [_CURVES[kind](epoch / max(max_iter - 1, 1)) for epoch in epochs]
+            return [_between(start, end, part) for part in parts]
+    raise ValueError(
+        f"{name} is {value!r}. It must be {_FORMS}, where start and end are numbers and fraction "
+        "is one in [0, 1]."
+    )
+
+
+def _between(start, end, part) -> float:
+    number = start * (1 - part) + end * part
+    # Rounding must not lead out of the range that the ends lie in.
+    return min(max(number, min(start, end)), max(start, end))
+
+
+def _limits(low, high, closed):
+    if low == -math.inf and high == math.inf:
+        return ""
+    left = "[" if closed in ("both", "left") and low != -math.inf else "("
+    right = "]" if closed in ("both", "right") and high != math.inf else ")"
+    return f" in {left}{low}, {high}{right}"
