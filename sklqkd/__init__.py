@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import datasets, losses
+    from . import datasets, evaluation, losses, plotting
     from .reducers import CenterCropReducer, ConvReducer, FCReducer, PCAReducer, PoolingReducer
     from .students import DistilledQNNClassifier, QNNClassifier
     from .teachers import AlexNetClassifier, LeNetClassifier, ResNetClassifier
@@ -30,7 +30,9 @@ __all__ = [
     "ResNetClassifier",
     "__version__",
     "datasets",
+    "evaluation",
     "losses",
+    "plotting",
 ]
 
 _HOME = {

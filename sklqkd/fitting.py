@@ -23,13 +23,15 @@ from .encodings import make_encoding
 from .images import check_rows
 from .losses import DISTILLATION_LOSSES, log_softmax
 from .optimizers import Adam
-from .simulation import ExactCircuit
+from .simulation import ExactCircuit, NoisyCircuit
 from .targets import check_teacher, check_teacher_logits, teacher_logits
 from .threads import one_thread
 from .training import Network, Objective, train_epoch
 
 __all__ = ["fit", "log_softmax", "logits", "part", "partial_fit", "teach", "unchanged_on_error"]
 
+#: The name of the exact simulator.
+EXACT = "statevector"
 MAX_QUBITS = 20
 REDUCERS: dict[str, Callable] = {
     "fc": reducers.FCReducer,
@@ -134,9 +136,15 @@ def teach(student, X, y, classes, sample_weight, given_logits):
 
 
 def logits(student, X):
-    """Return the logits of a fitted student, (n_samples, n_classes), in double precision."""
+    """Return the logits of a fitted student, (n_samples, n_classes), in double precision.
+
+    They come from the backend that the student is set to now, whatever it was trained on.
+    """
+    rng = _numpy_generator(_generator(student.random_state))
+    circuit = make_circuit(student, student.circuit_, rng, np.float64)
     features = X if student.reducer_ is None else student.reducer_.transform(X)
-    network = _network(student.circuit_, len(student.classes_), dtype=np.float64)
+    measurement, n_classes = student.circuit_["measurement"], len(student.classes_)
+    network = Network(circuit, measurement, n_classes, dtype=np.float64)
     network.bind(student.parameters_[-network.size :])
     return network.predict_logits(np.asarray(features))
 
@@ -146,7 +154,8 @@ def part(student, name):
     if "parameters_" not in vars(student):
         raise AttributeError(f"{type(student).__name__} is not fitted yet: it has no {name}_.")
     circuit = student.circuit_
-    network = _network(circuit, len(student.classes_))
+    exact = ExactCircuit(*_compiled(circuit))
+    network = Network(exact, circuit["measurement"], len(student.classes_))
     _, weights, coef, intercept = network.parts(student.parameters_[-network.size :])
     if name == "circuit_weights":
         return weights.reshape(
@@ -155,11 +164,60 @@ def part(student, name):
     return coef if name == "head_coef" else intercept
 
 
-def _network(circuit, n_classes, front_end=None, dtype=np.float32):
-    encoding = make_encoding(circuit["encoding"], circuit["n_qubits"])
-    program = compile_ansatz(circuit["ansatz"], circuit["n_qubits"], circuit["n_layers"])
-    exact = ExactCircuit(encoding, program, dtype)
-    return Network(exact, circuit["measurement"], n_classes, dtype=dtype, front_end=front_end)
+def make_circuit(student, circuit, rng, dtype=np.float32):
+    """Return the quantum part of a student on its backend, checked before any job runs.
+
+    Parameters
+    ----------
+    student : QNNClassifier
+        What `backend`, `shots` and `backend_options` are read from.
+    circuit : dict
+        The parameters that shape the circuit, as in ``circuit_``.
+    rng : numpy.random.Generator
+    dtype : dtype, default=numpy.float32
+
+    Returns
+    -------
+    circuit : sklqkd.simulation.Circuit
+    """
+    encoding, program = _compiled(circuit)
+    shots, options = student.shots, dict(student.backend_options or {})
+    if student.backend == EXACT:
+        depolarizing = options.pop("depolarizing", 0.0)
+        if options:
+            raise ValueError(
+                f"The exact simulator takes no {sorted(options)} in backend_options, only "
+                "'depolarizing'. Noise models run on backend='default.mixed' or 'qiskit.aer'."
+            )
+        if not 0 <= depolarizing <= 1:
+            raise ValueError(f"depolarizing={depolarizing!r} must lie between 0 and 1.")
+        exact = ExactCircuit(encoding, program, dtype)
+        is_noisy = shots is not None or depolarizing > 0
+        return NoisyCircuit(exact, shots, depolarizing, rng) if is_noisy else exact
+    from .backends import make_backend
+    from .device_circuit import DeviceCircuit
+    from .gates import ansatz_gates
+    from .preparation import make_preparation
+
+    backend = make_backend(student.backend, circuit["n_qubits"], shots, options)
+    ansatz = ansatz_gates(circuit["ansatz"], circuit["n_qubits"], circuit["n_layers"])
+    return DeviceCircuit(make_preparation(encoding), ansatz, program.n_weights, backend, rng)
+
+
+def _compiled(circuit):
+    return (
+        make_encoding(circuit["encoding"], circuit["n_qubits"]),
+        compile_ansatz(circuit["ansatz"], circuit["n_qubits"], circuit["n_layers"]),
+    )
+
+
+def _generator(seed):
+    # None is scikit-learn's global generator, which is not ours to advance.
+    return np.random.RandomState() if seed is None else check_random_state(seed)
+
+
+def _numpy_generator(generator):
+    return np.random.default_rng(generator.randint(2**32, size=4, dtype=np.uint32))
 
 
 def _classes(student, y, known=None):
@@ -200,6 +258,9 @@ class _Run:
                 "the last fit. Change them back, or fit with warm_start=False."
             )
         _check_size(student)
+        generator = _generator(student.random_state)
+        self.rng = _numpy_generator(generator)
+        circuit = make_circuit(student, self.circuit, self.rng)
         encoding = make_encoding(student.encoding, student.n_qubits)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(
@@ -210,11 +271,6 @@ class _Run:
         # A teacher that was fitted on a DataFrame wants its column names.
         seen = images if hasattr(images, "columns") else X
         teacher = student._teach(seen, y, classes, sample_weight, given_logits)
-
-        seed = student.random_state
-        # None is scikit-learn's global generator, which is not ours to advance.
-        generator = np.random.RandomState() if seed is None else check_random_state(seed)
-        self.rng = np.random.default_rng(generator.randint(2**32, size=4, dtype=np.uint32))
 
         front_end = None
         if hasattr(self.reducer, "front_end"):
@@ -232,7 +288,7 @@ class _Run:
                     f"encoding={student.encoding!r} on {student.n_qubits} qubits takes "
                     f"{encoding.n_features}. Set its n_components to {encoding.n_features}."
                 )
-        self.network = _network(self.circuit, len(classes), front_end=front_end)
+        self.network = Network(circuit, student.measurement, len(classes), front_end=front_end)
         start = self.network.initial_parameters(self.rng)
         if resumed and student.parameters_.shape != start.shape:
             raise ValueError(

@@ -121,21 +121,21 @@ class AnsatzGates(NamedTuple):
     Attributes
     ----------
     circuit : GateCircuit
-    index : ndarray of int, shape (n_angles,)
+    indices : ndarray of int, shape (n_angles,)
         The weight that each angle belongs to; -1 for a constant.
     scale, offset : ndarray of shape (n_angles,)
         ``angle = scale * weights[index] + offset``.
     """
 
     circuit: GateCircuit
-    index: np.ndarray
+    indices: np.ndarray
     scale: np.ndarray
     offset: np.ndarray
 
     def angles(self, weights: np.ndarray) -> np.ndarray:
         """Return the angles, (n_angles,), for flat `weights`."""
         padded = np.append(np.asarray(weights, float), 0.0)
-        return self.scale * padded[self.index] + self.offset
+        return self.scale * padded[self.indices] + self.offset
 
 
 def ansatz_gates(ansatz: str | Callable, n_qubits: int, n_layers: int) -> AnsatzGates:
@@ -159,7 +159,7 @@ def ansatz_gates(ansatz: str | Callable, n_qubits: int, n_layers: int) -> Ansatz
     Examples
     --------
     >>> ansatz = ansatz_gates("basic_entangler", n_qubits=2, n_layers=1)
-    >>> [gate.name for gate in ansatz.circuit.gates], ansatz.index
+    >>> [gate.name for gate in ansatz.circuit.gates], ansatz.indices
     (['RX', 'RX', 'CNOT'], array([0, 1]))
     """
     if isinstance(ansatz, str):

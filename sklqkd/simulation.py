@@ -73,7 +73,7 @@ class ExactCircuit:
         self.encoding = encoding
         self.n_qubits = program.n_qubits
         self.n_weights = program.n_weights
-        self.n_rows = max(1, CHUNK >> program.n_qubits)
+        self.n_rows: int | None = max(1, CHUNK >> program.n_qubits)
         # The circuit's last permutation is left to the read-out, which does it for nothing.
         shorter, self.permutation = program.split_readout()
         is_real = shorter.is_real and encoding.is_real

@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOp
 from sklearn.utils.validation import check_is_fitted
 
 from . import fitting
+from .circuit_export import CircuitMixin
 from .circuits import ANSATZ_NAMES
 from .encodings import ENCODINGS
 from .images import check_rows
@@ -26,7 +27,7 @@ from .training import MEASUREMENTS
 __all__ = ["DistilledQNNClassifier", "QNNClassifier"]
 
 
-class QNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+class QNNClassifier(CircuitMixin, CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """Quantum neural network classifier, simulated exactly.
 
     An image is reduced to a few features, these are encoded into the state of `n_qubits` qubits, a
@@ -58,12 +59,19 @@ default="strongly_entangling"
     image_shape : sequence of int, default=None
         (height, width), (channels, height, width) or (height, width, channels) of a row of `X`;
         ``None`` stands for a square grey-scale image.
-    backend : {"statevector"}, default="statevector"
-        What runs the circuit: the exact simulator.
-    shots : None, default=None
-        Number of measurements; ``None`` for exact probabilities.
+    backend : str, default="statevector"
+        What runs the circuit, in `fit` and in `predict`, so that ``set_params(backend=...)`` runs a
+        trained student elsewhere: the exact simulator, or the name of a PennyLane device such as
+        "default.qubit", "default.mixed", "lightning.qubit", "qiskit.aer" or "qiskit.remote". On a
+        device, training takes its gradients by the parameter-shift rule.
+    shots : int, default=None
+        Number of measurements of each image; ``None`` for exact probabilities. On the exact
+        simulator they are drawn from the exact distribution, and training stays exact but for this
+        noise.
     backend_options : dict, default=None
-        Options of the backend; the exact simulator has none.
+        Options of the backend, see :func:`sklqkd.backends.make_backend`. The exact simulator has
+        one, "depolarizing": the probability that the register is replaced by the maximally mixed
+        state.
     max_iter : int, default=50
         Largest number of epochs.
     batch_size : int, default=32
@@ -86,7 +94,8 @@ default="strongly_entangling"
     verbose : int, default=0
         If positive, print a line per epoch.
     random_state : int, RandomState instance or None, default=None
-        Fixes initial weights, mini-batches, hold-out and dropout. Nothing else is drawn from.
+        Fixes initial weights, mini-batches, hold-out, dropout and shots. Nothing else is drawn
+        from.
 
     Attributes
     ----------
@@ -147,8 +156,8 @@ default="strongly_entangling"
         "n_layers": [Interval(Integral, 1, None, closed="left")],
         "measurement": [StrOptions(set(MEASUREMENTS))],
         "image_shape": ["array-like", None],
-        "backend": [StrOptions({"statevector"})],
-        "shots": [None],
+        "backend": [str],
+        "shots": [Interval(Integral, 1, None, closed="left"), None],
         "backend_options": [dict, None],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
@@ -304,6 +313,8 @@ default="strongly_entangling"
 
     def _logits(self, X):
         check_is_fitted(self)
+        if self.shots is not None or self.backend != fitting.EXACT:
+            self._validate_params()  # they may have been set after the fit
         X = check_rows(self, X, reset=False)
         with one_thread():
             return fitting.logits(self, X)
@@ -395,7 +406,7 @@ default="strongly_entangling"
     verbose : int, default=0
         If positive, print a line per epoch.
     random_state : int, RandomState instance or None, default=None
-        Fixes initial weights, mini-batches, hold-out and dropout.
+        Fixes initial weights, mini-batches, hold-out, dropout and shots.
 
     Attributes
     ----------

@@ -154,7 +154,8 @@ class Network:
 
     def _forward(self, X, rng=None, keep=True):
         features = X if self.front_end is None else self.front_end.forward(X, rng)
-        self._probabilities = self.circuit.probabilities(features, keep)
+        probabilities = self.circuit.probabilities(features, keep)
+        self._probabilities = np.asarray(probabilities, self.dtype)
         logits = self._probabilities.T @ self._head.T
         logits += self._intercept
         return logits
@@ -175,7 +176,7 @@ class Network:
         gradient, grad_features = self.circuit.backward(grad_probabilities, with_input)
         self._weights_gradient[...] = gradient
         if grad_features is not None:
-            self.front_end.backward(grad_features)
+            self.front_end.backward(np.asarray(grad_features, self.dtype))
 
     def predict_logits(self, X: np.ndarray) -> np.ndarray:
         """Return the logits of any number of rows, in chunks of bounded memory."""
@@ -212,9 +213,12 @@ class Objective:
 
     def __call__(self, logits: np.ndarray, rows: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the mean loss of a batch and its gradient with respect to the logits."""
-        losses, gradient = cross_entropy(logits, self.one_hot[rows])
+        one_hot = self.one_hot[rows]
+        losses, gradient = cross_entropy(logits, one_hot)
         if self.soft_targets is not None and self.loss is not None:
-            soft, soft_gradient = self.loss.loss(logits, self.soft_targets[rows], self.temperature)
+            soft, soft_gradient = self.loss.loss(
+                logits, self.soft_targets[rows], self.temperature, one_hot
+            )
             losses = (1 - self.lam) * losses + self.lam * soft
             gradient *= 1 - self.lam
             soft_gradient *= self.lam

@@ -25,6 +25,8 @@ ALLOWED = {
     "simulation": {"encodings", "statevector"},
     "gates": {"circuits"},
     "preparation": {"encodings", "gates"},
+    "backends": {"gates"},
+    "device_circuit": {"backends", "gates", "preparation"},
     "training": {"losses", "optimizers", "simulation"},
     "front_ends": {"images", "optimizers"},
     "reducers": {"front_ends", "images", "threads"},
@@ -34,10 +36,22 @@ ALLOWED = {
     "targets": set(),
     "datasets": set(),
     "fitting": {
-        *("circuits", "encodings", "images", "losses", "optimizers", "reducers"),
-        *("simulation", "targets", "threads", "training"),
+        *("backends", "circuits", "device_circuit", "encodings", "gates", "images", "losses"),
+        *("optimizers", "preparation", "reducers", "simulation", "targets", "threads", "training"),
+    },
+    "comparison": set(),
+    "comparison_store": set(),
+    "comparison_runs": {"comparison", "targets"},
+    "evaluation": {"comparison", "comparison_runs", "comparison_store", "datasets", "targets"},
+    "evaluation_display": {"comparison", "evaluation"},
+    "curve_display": {"comparison", "evaluation", "evaluation_display"},
+    "plotting": {"curve_display", "evaluation_display"},
+    "schedules": set(),
+    "circuit_export": {
+        *("backends", "circuits", "encodings", "gates", "images", "preparation"),
     },
     "students": {
+        "circuit_export",
         *("circuits", "encodings", "fitting", "images", "losses", "targets", "threads"),
         "training",
     },
@@ -45,10 +59,26 @@ ALLOWED = {
 
 
 def imported(module):
-    tree = ast.parse((PACKAGE / f"{module}.py").read_text())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            yield from [node.module] if node.module else [name.name for name in node.names]
+    folder = PACKAGE / module
+    for path in folder.glob("*.py") if folder.is_dir() else [PACKAGE / f"{module}.py"]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            # Within a sub-package one dot is the sub-package itself.
+            if isinstance(node, ast.ImportFrom) and node.level == 1 + folder.is_dir():
+                names = [node.module] if node.module else [name.name for name in node.names]
+                yield from (name.split(".")[0] for name in names)
+
+
+def test_qiskit_is_imported_by_backends_alone_and_inside_functions():
+    for path in PACKAGE.rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        for node in ast.walk(tree) if path.parent.name != "backends" else tree.body:
+            names = [name.name for name in getattr(node, "names", [])]
+            if isinstance(node, ast.ImportFrom):
+                names = [] if node.level else [node.module]
+            elif not isinstance(node, ast.Import):
+                continue
+            packages = {name.split(".")[0] for name in names}
+            assert not packages & {"qiskit", "qiskit_aer", "qiskit_ibm_runtime"}, path
 
 
 @pytest.mark.parametrize("module", sorted(ALLOWED))
@@ -58,13 +88,17 @@ def test_dependencies_run_one_way(module):
 
 def test_every_module_has_its_place():
     modules = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "_version"}
+    modules |= {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     assert modules == set(ALLOWED)
 
 
 def test_importing_is_cheap():
     heavy = "pennylane qiskit skorch torch"
     code = f"import sys, sklqkd; print([m for m in '{heavy}'.split() if m in sys.modules])"
-    for more in ("", "; from sklqkd import datasets, losses, FCReducer, QNNClassifier"):
+    for more in (
+        "",
+        "; from sklqkd import datasets, evaluation, losses, plotting, FCReducer, QNNClassifier",
+    ):
         done = subprocess.run(
             [sys.executable, "-c", code.replace("import sys, sklqkd", "import sys, sklqkd" + more)],
             capture_output=True,

@@ -1,0 +1,143 @@
+"""Any PennyLane device as a backend."""
+
+from __future__ import annotations
+
+import inspect
+
+import numpy as np
+
+from ..gates import GateCircuit
+from .noise import check_strengths, noisy_operations
+
+__all__ = ["PennyLaneBackend", "installed_devices"]
+
+DIFF_METHODS = ("parameter-shift", "adjoint")
+
+
+def installed_devices() -> list[str]:
+    """Return the names of the PennyLane devices that are installed."""
+    import pennylane as qml
+
+    return sorted(qml.plugin_devices)
+
+
+class PennyLaneBackend:
+    """Runs circuits on a PennyLane device, all rows as one broadcast circuit.
+
+    Parameters
+    ----------
+    name : str
+        Of the device.
+    n_qubits : int
+    shots : int or None
+    options : dict
+        ``"noise_model"``: a dict of strengths (see :mod:`sklqkd.backends.noise`), for
+        "default.mixed" alone; ``"diff_method"``: "parameter-shift" or "adjoint"; all others go to
+        the device.
+
+    Raises
+    ------
+    ValueError
+        If the device does not take these options, or not so many wires.
+    """
+
+    def __init__(self, name: str, n_qubits: int, shots: int | None, options: dict):
+        self.name, self.n_qubits, self.shots = name, n_qubits, shots
+        self._options = dict(options)
+        diff_method = self._options.pop("diff_method", None)
+        if diff_method not in (None, *DIFF_METHODS):
+            raise ValueError(
+                f"diff_method={diff_method!r} is not known. Choose one of "
+                f"{', '.join(map(repr, DIFF_METHODS))}."
+            )
+        noise_model = self._options.pop("noise_model", None)
+        self._strengths = None
+        if noise_model is not None:
+            if name != "default.mixed":
+                raise ValueError(
+                    f"The device {name!r} cannot take a noise model. Use 'default.mixed' or "
+                    "'qiskit.aer'."
+                )
+            self._strengths = check_strengths(noise_model)
+        self._device = self._make_device()
+        self._is_seedable = "seed" in inspect.signature(type(self._device).__init__).parameters
+        can_adjoint = shots is None and noise_model is None and self._offers_adjoint()
+        if diff_method == "adjoint" and not can_adjoint:
+            raise ValueError(
+                f"The device {name!r} offers no adjoint gradient with shots={shots!r} and this "
+                "noise model. Use diff_method='parameter-shift'."
+            )
+        self.has_adjoint = can_adjoint and diff_method != "parameter-shift"
+
+    def _make_device(self, **seed):
+        import pennylane as qml
+
+        options = {**self._options, **seed}
+        try:
+            return qml.device(self.name, wires=self.n_qubits, **options)
+        except (ImportError, MemoryError):
+            raise
+        except Exception as error:  # devices raise errors of many types
+            raise ValueError(
+                f"The device {self.name!r} cannot be made with {self.n_qubits} wires and "
+                f"backend_options={self._options!r}: {error}"
+            ) from error
+
+    def _offers_adjoint(self):
+        import pennylane as qml
+
+        config = qml.devices.ExecutionConfig(gradient_method="adjoint")
+        return hasattr(self._device, "supports_derivatives") and bool(
+            self._device.supports_derivatives(config)
+        )
+
+    def __getstate__(self):
+        return {**vars(self), "_device": None}
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        self._device = self._make_device()
+
+    def probabilities(self, circuit: GateCircuit, angles: np.ndarray, rng: np.random.Generator):
+        """See :class:`sklqkd.backends.Backend`."""
+        import pennylane as qml
+
+        if self.shots is not None and self._is_seedable and "seed" not in self._options:
+            self._device = self._make_device(seed=int(rng.integers(2**31)))
+        operations = circuit.operations(angles)
+        if self._strengths is not None:
+            operations = noisy_operations(operations, self._strengths, self.n_qubits)
+        measurement = qml.probs(wires=range(self.n_qubits))
+        tape = qml.tape.QuantumScript(operations, [measurement], shots=self.shots)
+        (result,) = qml.execute([tape], self._device, diff_method=None)
+        # Without an angle that differs there is one run, which stands for all.
+        return np.broadcast_to(np.asarray(result, float), (len(angles), 2**self.n_qubits)).copy()
+
+    def adjoint_gradient(
+        self, circuit: GateCircuit, angles: np.ndarray, gradient: np.ndarray
+    ) -> np.ndarray:
+        """Return the gradient of sum(gradient * probabilities) for the angles, as the device does.
+
+        Parameters
+        ----------
+        circuit : GateCircuit
+        angles : ndarray of shape (n_runs, n_angles)
+        gradient : ndarray of shape (n_runs, 2^n)
+
+        Returns
+        -------
+        angles_gradient : ndarray of shape (n_runs, n_angles)
+        """
+        import pennylane as qml
+
+        tapes = []
+        for row, weights in zip(angles, gradient, strict=True):
+            observable = qml.Hermitian(np.diag(weights), wires=range(self.n_qubits))
+            tape = qml.tape.QuantumScript(circuit.operations(row), [qml.expval(observable)])
+            tape.trainable_params = range(circuit.n_angles)
+            tapes.append(tape)
+        config = qml.devices.ExecutionConfig(gradient_method="adjoint", use_device_gradient=True)
+        config = self._device.setup_execution_config(config)
+        tapes, _ = self._device.preprocess_transforms(config)(tapes)
+        derivatives = self._device.compute_derivatives(tapes, config)
+        return np.array(derivatives, float).reshape(angles.shape)

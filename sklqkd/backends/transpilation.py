@@ -1,0 +1,153 @@
+"""What Qiskit says about a circuit: its gates and depth, transpiled for a device, as OpenQASM."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from ..gates import GateCircuit
+from .qiskit_circuits import quantum_circuit
+
+__all__ = [
+    *("check_qiskit", "count_gates", "fake_backend", "measured", "openqasm"),
+    *("symbolic_circuit", "transpiled"),
+]
+
+#: Gates of IBM's older devices, the default target.
+BASIS_GATES = ("cx", "rz", "sx", "x")
+# Layout and routing try random starts; counts are to be the same in every run.
+_SEED = 0
+
+
+def check_qiskit() -> None:
+    """Raise an ImportError that says what to do if Qiskit is not installed."""
+    try:
+        import qiskit  # noqa: F401
+    except ImportError as error:
+        raise ImportError("Qiskit is needed, and not installed: pip install qiskit") from error
+
+
+def symbolic_circuit(circuit: GateCircuit, name: str):
+    """Return a circuit as a QuantumCircuit whose angles are the parameters ``name[0]``, ..."""
+    from qiskit.circuit import ParameterVector
+
+    return quantum_circuit(circuit, ParameterVector(name, circuit.n_angles))
+
+
+def measured(circuit):
+    """Return a copy of a QuantumCircuit that ends in a measurement of every qubit."""
+    return circuit.measure_all(inplace=False)
+
+
+def openqasm(circuit) -> str:
+    """Return a QuantumCircuit as OpenQASM 3."""
+    from qiskit import qasm3
+
+    return qasm3.dumps(circuit)
+
+
+def count_gates(circuit) -> dict:
+    """Count what a QuantumCircuit consists of.
+
+    Parameters
+    ----------
+    circuit : qiskit.QuantumCircuit
+
+    Returns
+    -------
+    counts : dict
+        "n_qubits" (those of a device's that the circuit uses), "depth", "n_gates",
+        "n_two_qubit_gates" and "gates", the numbers by kind.
+    """
+    used = {qubit for step in circuit.data for qubit in step.qubits}
+    return {
+        "n_qubits": len(used) if circuit.layout else circuit.num_qubits,
+        "depth": circuit.depth(),
+        "n_gates": circuit.size(),
+        "n_two_qubit_gates": sum(len(step.qubits) == 2 for step in circuit.data),
+        "gates": dict(sorted(circuit.count_ops().items())),
+    }
+
+
+def transpiled(circuit, *, basis_gates=None, coupling_map=None, backend=None, optimization_level=1):
+    """Rewrite a circuit in a device's gates, on its qubits.
+
+    Parameters
+    ----------
+    circuit : qiskit.QuantumCircuit
+    basis_gates : sequence of str, default=None
+        Qiskit's names of the gates; ``None`` stands for `BASIS_GATES`.
+    coupling_map : sequence of (int, int) or qiskit.transpiler.CouplingMap, default=None
+        Pairs of qubits that share two-qubit gates; ``None`` for all.
+    backend : str or qiskit.providers.Backend, default=None
+        A device, or the name of a fake one, instead of the other two.
+    optimization_level : {0, 1, 2, 3}, default=1
+
+    Returns
+    -------
+    circuit : qiskit.QuantumCircuit
+
+    Raises
+    ------
+    ValueError
+        If the target is given twice, or cannot run the circuit.
+    """
+    from qiskit import transpile
+    from qiskit.transpiler import CouplingMap
+    from qiskit.transpiler.exceptions import TranspilerError
+
+    if backend is not None:
+        if basis_gates is not None or coupling_map is not None:
+            raise ValueError(
+                "backend already says which gates and which pairs of qubits there are. Give either "
+                "backend, or basis_gates and coupling_map."
+            )
+        target = {"backend": fake_backend(backend) if isinstance(backend, str) else backend}
+    else:
+        target = {"basis_gates": list(BASIS_GATES if basis_gates is None else basis_gates)}
+        if coupling_map is not None and not isinstance(coupling_map, CouplingMap):
+            coupling_map = CouplingMap([tuple(pair) for pair in coupling_map])
+        target["coupling_map"] = coupling_map
+    try:
+        return transpile(
+            circuit, **target, optimization_level=optimization_level, seed_transpiler=_SEED
+        )
+    except TranspilerError as error:
+        raise ValueError(f"The circuit cannot be transpiled: {error.message}") from error
+
+
+def fake_backend(name: str):
+    """Return a fake device of qiskit-ibm-runtime, with a real one's gates and calibration.
+
+    Parameters
+    ----------
+    name : str
+        Such as "fake_manila".
+
+    Returns
+    -------
+    backend : qiskit.providers.BackendV2
+
+    Raises
+    ------
+    ValueError
+        For an unknown name.
+    ImportError
+        If qiskit-ibm-runtime is not installed.
+    """
+    try:
+        fake_provider = import_module("qiskit_ibm_runtime.fake_provider")
+    except ImportError as error:
+        raise ImportError(
+            "Fake devices by name come with another package: pip install qiskit-ibm-runtime"
+        ) from error
+    classes = {
+        kind.backend_name: kind
+        for kind in vars(fake_provider).values()
+        if isinstance(getattr(kind, "backend_name", None), str)
+    }
+    if name not in classes:
+        raise ValueError(
+            f"backend={name!r} is not known. Choose one of {', '.join(map(repr, sorted(classes)))},"
+            " or pass a Qiskit backend."
+        )
+    return classes[name]()
