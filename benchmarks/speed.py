@@ -44,6 +44,7 @@ from speed_report import (
     Results,
     draw,
     write_markdown,
+    write_summary,
 )
 
 QUBITS, BATCHES = (3, 4, 6, 8, 10, 12, 14, 16), (32, 64, 256, 1024)
@@ -270,7 +271,9 @@ def main():
         time_inference(results, checked, qubits, repeats, n_rows)
     arguments.output.mkdir(parents=True, exist_ok=True)
     results.save(arguments.output / "speed.csv")
-    write_markdown(results, arguments.output / "speed.md", " ".join(["python", *sys.argv]))
+    command = " ".join(["python", *sys.argv])
+    write_markdown(results, arguments.output / "speed.md", command)
+    write_summary(results, arguments.output / "speed_summary.md", command)
     draw(results, arguments.output / "speed.png", 32 if quick else 64)
     if any(DIFFER in row["note"] for row in results.rows):
         sys.exit("Some implementations differ from sklqkd and were not timed: see the report.")

@@ -97,6 +97,25 @@ def promises_table(medians):
     return "\n".join(lines)
 
 
+def write_summary(results, path, command):
+    """Write the short table that README shows."""
+    lines = [
+        "| qubits, batch | sklqkd, ms | PennyLane torch, ms | times | jax.jit, ms | times |",
+        "|" + " ---: |" * 6,
+    ]
+    medians = results.medians(STEP, RING)
+    for case in PROMISES:
+        cells = medians.get(case, {})
+        if not cells.get("sklqkd"):
+            continue
+        times = cells.get("PennyLane torch"), cells.get("PennyLane jax.jit")
+        pairs = [f"{number(time)} | {number(time and time / cells['sklqkd'])}" for time in times]
+        row = " | ".join([f"{case[0]}, {case[1]}", number(cells["sklqkd"]), *pairs])
+        lines.append(f"| {row} |")
+    caption = f"One training step, one thread, medians of interleaved runs: `{command}`"
+    path.write_text("\n".join(lines) + f"\n\n{caption}\n")
+
+
 def versions():
     yield f"sklqkd {sklqkd.__version__}"
     for package in PACKAGES:
