@@ -33,7 +33,7 @@ def distilled_step(X, y, teacher_logits, temperature=3.0, lam=0.5):
     from sklqkd.losses import DISTILLATION_LOSSES
     from sklqkd.optimizers import Adam
     from sklqkd.simulation import ExactCircuit
-    from sklqkd.training import Network, Objective
+    from sklqkd.training import Lesson, Network, Objective
 
     program, front_end = compile_ansatz("strongly_entangling", 4, N_LAYERS), LinearFrontEnd(784, 16)
     circuit = ExactCircuit(AmplitudeEncoding(4), program)
@@ -44,7 +44,7 @@ def distilled_step(X, y, teacher_logits, temperature=3.0, lam=0.5):
     loss = DISTILLATION_LOSSES["hinton"]
     targets = loss.targets(teacher_logits, temperature)
     one_hot = np.eye(N_CLASSES, dtype=np.float32)[y]
-    objective = Objective(one_hot, targets, None, loss, lam, temperature)
+    objective = Objective(one_hot, loss, [Lesson(targets, temperature)], lam)
     rows = np.arange(len(X))
 
     def step():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .backends import Backend
+from .backends import Backend, PennyLaneBackend
 from .gates import AnsatzGates, shift_rule
 from .preparation import Preparation
 
@@ -70,7 +70,7 @@ class DeviceCircuit:
         if with_input:
             columns = np.concatenate([self._input_columns, columns])
         of_angles = np.zeros(self._angles.shape)
-        if getattr(self._backend, "has_adjoint", False):
+        if isinstance(self._backend, PennyLaneBackend) and self._backend.has_adjoint:
             # Not every gate's angle is trained, but one sweep gives them all.
             of_angles[:] = self._backend.adjoint_gradient(self._gates, self._angles, gradient.T)
         else:

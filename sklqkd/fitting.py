@@ -13,22 +13,22 @@ from collections.abc import Callable
 import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
 
 from . import reducers
 from .circuits import ansatz_shape, compile_ansatz
+from .distillation import labelled_rows
 from .encodings import make_encoding
 from .images import check_rows
-from .losses import DISTILLATION_LOSSES, log_softmax
+from .losses import log_softmax
 from .optimizers import Adam
 from .simulation import ExactCircuit, NoisyCircuit
-from .targets import check_teacher, check_teacher_logits, teacher_logits
 from .threads import one_thread
 from .training import Network, Objective, train_epoch
 
-__all__ = ["fit", "log_softmax", "logits", "part", "partial_fit", "teach", "unchanged_on_error"]
+__all__ = ["fit", "log_softmax", "logits", "part", "partial_fit", "unchanged_on_error"]
 
 #: The name of the exact simulator.
 EXACT = "statevector"
@@ -67,14 +67,15 @@ def fit(student, X, y, sample_weight=None, given_logits=None):
     context.call_on_fit_task_begin(
         estimator=student, X=X, y=y, metadata={"sample_weight": sample_weight}
     )
-    classes = _classes(student, y)
+    labelled = labelled_rows(student, y, given_logits is not None)
+    classes = _classes(student, y if labelled is None else y[labelled])
     resumed = student.warm_start and hasattr(student, "parameters_")
     if resumed and not np.array_equal(classes, student.classes_):
         raise ValueError(
             f"warm_start=True goes on with the classes {student.classes_.tolist()}, but y has "
             f"{classes.tolist()}. Set warm_start=False to start again."
         )
-    run = _Run(student, images, X, y, classes, sample_weight, given_logits, resumed)
+    run = _Run(student, images, X, y, classes, labelled, sample_weight, given_logits, resumed)
     for epoch in range(student.max_iter):
         subcontext = context.subcontext(task_name="epoch")
         subcontext.call_on_fit_task_begin(estimator=student, X=X, y=y)
@@ -111,28 +112,16 @@ def partial_fit(student, X, y, classes=None, sample_weight=None, given_logits=No
                 f"{student.classes_.tolist()}."
             )
         classes = student.classes_
-    _classes(student, y, classes)
+    labelled = labelled_rows(student, y, given_logits is not None)
+    _classes(student, y if labelled is None else y[labelled], classes)
     run = _Run(
-        student, images, X, y, classes, sample_weight, given_logits, resumed, holds_out=False
+        *(student, images, X, y, classes, labelled, sample_weight, given_logits, resumed),
+        holds_out=False,
     )
     with one_thread():
-        run.epoch(0)
+        run.epoch(len(run.loss_curve))
     vars(student).update(run.fitted(keep_optimizer=True))
     return student
-
-
-def teach(student, X, y, classes, sample_weight, given_logits):
-    """Return a distilled student's soft targets as logits, or None where nobody teaches."""
-    if given_logits is not None:
-        return check_teacher_logits(given_logits, len(y), classes)
-    if student.teacher is None:
-        return None
-    check_teacher(student.teacher, student.n_features_in_, student.cv)
-    if student.lam == 0:
-        return None
-    return teacher_logits(
-        student.teacher, X, y, classes, cv=student.cv, sample_weight=sample_weight
-    )
 
 
 def logits(student, X):
@@ -191,9 +180,14 @@ def make_circuit(student, circuit, rng, dtype=np.float32):
             )
         if not 0 <= depolarizing <= 1:
             raise ValueError(f"depolarizing={depolarizing!r} must lie between 0 and 1.")
-        exact = ExactCircuit(encoding, program, dtype)
+        exact = _exact_circuit(encoding, program, dtype, student.device)
         is_noisy = shots is not None or depolarizing > 0
         return NoisyCircuit(exact, shots, depolarizing, rng) if is_noisy else exact
+    if student.device != "cpu":
+        raise ValueError(
+            f"device={student.device!r} is for the exact simulator alone; a device of "
+            f"backend={student.backend!r} is chosen in backend_options. Set device='cpu'."
+        )
     from .backends import make_backend
     from .device_circuit import DeviceCircuit
     from .gates import ansatz_gates
@@ -202,6 +196,14 @@ def make_circuit(student, circuit, rng, dtype=np.float32):
     backend = make_backend(student.backend, circuit["n_qubits"], shots, options)
     ansatz = ansatz_gates(circuit["ansatz"], circuit["n_qubits"], circuit["n_layers"])
     return DeviceCircuit(make_preparation(encoding), ansatz, program.n_weights, backend, rng)
+
+
+def _exact_circuit(encoding, program, dtype, device):
+    if device == "cpu":
+        return ExactCircuit(encoding, program, dtype)
+    from .torch_simulation import TorchCircuit
+
+    return TorchCircuit(encoding, program, dtype, device=device)
 
 
 def _compiled(circuit):
@@ -246,7 +248,17 @@ class _Run:
     """
 
     def __init__(
-        self, student, images, X, y, classes, sample_weight, given_logits, resumed, holds_out=True
+        self,
+        student,
+        images,
+        X,
+        y,
+        classes,
+        labelled,
+        sample_weight,
+        given_logits,
+        resumed,
+        holds_out=True,
     ):
         self.student = student
         self.classes = classes
@@ -270,7 +282,7 @@ class _Run:
         self._check_features(X, encoding)
         # A teacher that was fitted on a DataFrame wants its column names.
         seen = images if hasattr(images, "columns") else X
-        teacher = student._teach(seen, y, classes, sample_weight, given_logits)
+        self.teaching = student._teach(seen, y, classes, sample_weight, given_logits)
 
         front_end = None
         if hasattr(self.reducer, "front_end"):
@@ -280,7 +292,7 @@ class _Run:
         else:
             if not resumed:
                 self._seed_reducer(generator)
-                self.reducer.fit(X, y)
+                self._fit_reducer(X, y, labelled)
             features = np.asarray(self.reducer.transform(X))
             if features.shape[1] > encoding.n_features:
                 raise ValueError(
@@ -303,8 +315,8 @@ class _Run:
             self.optimizer.first_moment[:], self.optimizer.second_moment[:] = moments
 
         self.features = np.ascontiguousarray(features, np.float32)
-        self._make_objective(y, sample_weight, teacher)
-        self._hold_out(y, holds_out and student.early_stopping)
+        self._make_objective(y, labelled, sample_weight)
+        self._hold_out(y, labelled, holds_out and student.early_stopping)
         continued = resumed and hasattr(student, "loss_curve_")
         self.loss_curve = list(student.loss_curve_) if continued else []
         scores = getattr(student, "validation_scores_", None) if continued else None
@@ -352,39 +364,43 @@ class _Run:
                     f"{encoding.n_features}. Set its n_components to {encoding.n_features}."
                 )
 
-    def _make_objective(self, y, sample_weight, teacher):
-        student = self.student
-        one_hot = (y[:, None] == self.classes).astype(np.float32)
-        weights = None
-        if sample_weight is not None:
-            weights = (sample_weight * (len(y) / sample_weight.sum())).astype(np.float32)
-        if teacher is None or student.lam == 0:
-            self.objective = Objective(one_hot, sample_weight=weights)
-            return
-        loss = DISTILLATION_LOSSES[student.distillation]
-        self.objective = Objective(
-            one_hot,
-            loss.targets(teacher, student.temperature).astype(np.float32),
-            weights,
-            loss,
-            float(student.lam),
-            float(student.temperature),
-        )
+    def _fit_reducer(self, X, y, labelled):
+        if labelled is not None and get_tags(self.reducer).target_tags.required:
+            X, y = X[labelled], y[labelled]
+        self.reducer.fit(X, y)
 
-    def _hold_out(self, y, holds_out):
-        """Split off the validation images; soft targets and weights go along."""
+    def _make_objective(self, y, labelled, sample_weight):
+        one_hot = (y[:, None] == self.classes).astype(np.float32)
+        if labelled is not None and self.teaching is None:
+            raise ValueError(
+                "Images without a label learn from the teacher alone, and lam=0 leaves it out. "
+                "Choose lam > 0, or leave these images out."
+            )
+        weights = _of_mean_one(sample_weight)
+        label_weights = weights
+        if labelled is not None:
+            rows = np.flatnonzero(~labelled)
+            one_hot[rows, self.teaching.favourites()[rows]] = 1
+            label_weights = _of_mean_one(
+                labelled if sample_weight is None else labelled * sample_weight
+            )
+        loss = None if self.teaching is None else self.teaching.loss
+        self.objective = Objective(one_hot, loss, sample_weight=weights, label_weight=label_weights)
+
+    def _hold_out(self, y, labelled, holds_out):
+        """Split off the validation images, labelled ones; what the teachers say goes along."""
         self.validation = None
         if not holds_out:
             return
-        rows = np.arange(len(y))
-        train, held_out = train_test_split(
+        rows = np.arange(len(y)) if labelled is None else np.flatnonzero(labelled)
+        _, held_out = train_test_split(
             rows,
             test_size=self.student.validation_fraction,
             random_state=int(self.rng.integers(2**31)),
-            stratify=y,
+            stratify=y[rows],
         )
-        objective = self.objective
-        weights = objective.sample_weight
+        train = np.setdiff1d(np.arange(len(y)), held_out)
+        weights = self.objective.label_weight
         if weights is not None and not (weights[train].any() and weights[held_out].any()):
             raise ValueError(
                 "early_stopping=True splits the images into two parts, and in one of them "
@@ -392,22 +408,20 @@ class _Run:
             )
         self.validation = (
             self.features[held_out],
-            objective.one_hot[held_out].argmax(axis=1),
+            self.objective.one_hot[held_out].argmax(axis=1),
             None if weights is None else weights[held_out],
         )
         self.features = self.features[train]
-        self.objective = Objective(
-            objective.one_hot[train],
-            None if objective.soft_targets is None else objective.soft_targets[train],
-            None if weights is None else weights[train],
-            objective.loss,
-            objective.lam,
-            objective.temperature,
-        )
+        self.objective = self.objective.take(train)
+        if self.teaching is not None:
+            self.teaching = self.teaching.take(train)
 
     def epoch(self, number):
         """Train for one epoch and return whether training should stop."""
         student = self.student
+        if self.teaching is not None:
+            self.objective.lessons = self.teaching.lessons(number)
+            self.objective.lam = self.teaching.lam(number)
         loss = train_epoch(
             self.network,
             self.optimizer,
@@ -468,6 +482,12 @@ class _Run:
             moments = np.stack([optimizer.first_moment, optimizer.second_moment])
             attributes["optimizer_state_"] = (moments, optimizer.n_steps)
         return attributes
+
+
+def _of_mean_one(weights):
+    if weights is None:
+        return None
+    return (weights * (len(weights) / weights.sum())).astype(np.float32)
 
 
 def _check_size(student):

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from . import fitting
 from .circuit_export import CircuitMixin
 from .circuits import ANSATZ_NAMES
+from .distillation import teach
 from .encodings import ENCODINGS
 from .images import check_rows
 from .losses import DISTILLATION_LOSSES
@@ -72,6 +73,9 @@ default="strongly_entangling"
         Options of the backend, see :func:`sklqkd.backends.make_backend`. The exact simulator has
         one, "depolarizing": the probability that the register is replaced by the maximally mixed
         state.
+    device : str, default="cpu"
+        Where the exact simulator runs: "cpu", or a device of torch such as "cuda", which pays for
+        many qubits and large batches.
     max_iter : int, default=50
         Largest number of epochs.
     batch_size : int, default=32
@@ -159,6 +163,7 @@ default="strongly_entangling"
         "backend": [str],
         "shots": [Interval(Integral, 1, None, closed="left"), None],
         "backend_options": [dict, None],
+        "device": [str],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
@@ -185,6 +190,7 @@ default="strongly_entangling"
         backend="statevector",
         shots=None,
         backend_options=None,
+        device="cpu",
         max_iter=50,
         batch_size=32,
         learning_rate_init=0.01,
@@ -207,6 +213,7 @@ default="strongly_entangling"
         self.backend = backend
         self.shots = shots
         self.backend_options = backend_options
+        self.device = device
         self.max_iter = max_iter
         self.batch_size = batch_size
         self.learning_rate_init = learning_rate_init
@@ -313,7 +320,7 @@ default="strongly_entangling"
 
     def _logits(self, X):
         check_is_fitted(self)
-        if self.shots is not None or self.backend != fitting.EXACT:
+        if self.shots is not None or self.backend != fitting.EXACT or self.device != "cpu":
             self._validate_params()  # they may have been set after the fit
         X = check_rows(self, X, reset=False)
         with one_thread():
@@ -335,7 +342,7 @@ default="strongly_entangling"
         return fitting.part(self, "head_intercept")
 
     def _teach(self, X, y, classes, sample_weight, teacher_logits):
-        """Return the teacher's logits, (n_samples, n_classes), or None."""
+        """Return what the teachers say, or None."""
         return None
 
 
@@ -348,17 +355,29 @@ class DistilledQNNClassifier(QNNClassifier):
 
     Parameters
     ----------
-    teacher : classifier, default=None
+    teacher : classifier or list of classifiers, default=None
         Any classifier with ``predict_proba`` on the images of `X`, fitted before (unless `cv` says
         otherwise). Classes are matched by label; it may know more of them, or fewer. ``clone``
         hands a fitted teacher on, by reference. As a value in a parameter grid it has to be a
-        ``FrozenEstimator``. ``None``: no distillation, or ``teacher_logits`` passed to `fit`.
-    temperature : float, default=3.0
-        Softens the teacher's probabilities and the student's, positive.
-    lam : float, default=0.5
+        ``FrozenEstimator``. ``None``: no distillation, or ``teacher_logits`` passed to `fit`. Of
+        several teachers each has its own distillation loss, and their weighted mean counts.
+    temperature : float, schedule or list, default=3.0
+        Softens the teacher's probabilities and the student's, positive. A schedule over the epochs
+        (a tuple such as ``("linear", 6, 1)`` or a function) is described in
+        :func:`sklqkd.schedules.resolve_schedule`; a list has one for each teacher.
+    lam : float or schedule, default=0.5
         Weight of the distillation loss, in [0, 1]. With 0 the student is a :class:`QNNClassifier`.
-    distillation : {"hinton"}, default="hinton"
-        The distillation loss, see :mod:`sklqkd.losses`.
+    distillation : {"hinton", "paper", "logit_mse", "standardized", "decoupled", "dist", \
+"label_smoothing", "virtual_teacher"}, default="hinton"
+        The distillation loss, see :mod:`sklqkd.losses`. The last two are controls that need no
+        teacher. "dist" compares the images of a batch, so that `sample_weight` weights its terms
+        only approximately.
+    teacher_weights : array-like of shape (n_teachers,), default=None
+        Non-negative weights of several teachers; ``None`` for equal ones.
+    unlabelled : int, float, str or None, default=-1
+        The value of `y` that marks images without a label, which learn from the teacher alone. It
+        is a class like any other where there is no teacher or the teacher knows it; ``None`` turns
+        this off.
     cv : "prefit", int or splitter, default="prefit"
         "prefit" takes the fitted teacher as it is. Otherwise each image's soft target comes from a
         clone of the teacher that was trained on the other folds (a teacher's targets for its own
@@ -385,6 +404,9 @@ default="strongly_entangling"
         Number of measurements; ``None`` for exact probabilities.
     backend_options : dict, default=None
         Options of the backend.
+    device : str, default="cpu"
+        Where the exact simulator runs: "cpu", or a device of torch such as "cuda", which pays for
+        many qubits and large batches.
     max_iter : int, default=50
         Largest number of epochs.
     batch_size : int, default=32
@@ -437,10 +459,12 @@ default="strongly_entangling"
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        "teacher": [HasMethods("predict_proba"), None],
-        "temperature": [Interval(Real, 0, None, closed="neither")],
-        "lam": [Interval(Real, 0, 1, closed="both")],
+        "teacher": [HasMethods("predict_proba"), list, tuple, None],
+        "temperature": [Interval(Real, 0, None, closed="neither"), "array-like", callable],
+        "lam": [Interval(Real, 0, 1, closed="both"), list, tuple, callable],
         "distillation": [StrOptions(set(DISTILLATION_LOSSES))],
+        "teacher_weights": ["array-like", None],
+        "unlabelled": [Real, str, None],
         "cv": [Options(str, {"prefit"}), "cv_object"],
         **QNNClassifier._parameter_constraints,
     }
@@ -452,6 +476,8 @@ default="strongly_entangling"
         temperature=3.0,
         lam=0.5,
         distillation="hinton",
+        teacher_weights=None,
+        unlabelled=-1,
         cv="prefit",
         n_qubits=4,
         encoding="amplitude",
@@ -463,6 +489,7 @@ default="strongly_entangling"
         backend="statevector",
         shots=None,
         backend_options=None,
+        device="cpu",
         max_iter=50,
         batch_size=32,
         learning_rate_init=0.01,
@@ -486,6 +513,7 @@ default="strongly_entangling"
             backend=backend,
             shots=shots,
             backend_options=backend_options,
+            device=device,
             max_iter=max_iter,
             batch_size=batch_size,
             learning_rate_init=learning_rate_init,
@@ -502,6 +530,8 @@ default="strongly_entangling"
         self.temperature = temperature
         self.lam = lam
         self.distillation = distillation
+        self.teacher_weights = teacher_weights
+        self.unlabelled = unlabelled
         self.cv = cv
 
     @fitting.unchanged_on_error
@@ -515,7 +545,8 @@ default="strongly_entangling"
         X : array-like of shape (n_samples, n_features)
             One flattened image per row.
         y : array-like of shape (n_samples,)
-            Class labels of any type, at least two classes.
+            Class labels of any type, at least two classes; `unlabelled` (-1) for images that only
+            the teacher labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the images in both terms of the loss.
         teacher_logits : array-like of shape (n_samples, n_classes), default=None
@@ -584,9 +615,10 @@ default="strongly_entangling"
 
     def __sklearn_clone__(self):
         clone = super().__sklearn_clone__()
-        if self.cv == "prefit" and self.teacher is not None and is_fitted(self.teacher):
+        teachers = self.teacher if isinstance(self.teacher, (list, tuple)) else [self.teacher]
+        if self.cv == "prefit" and all(map(is_fitted, teachers)):
             clone.teacher = self.teacher
         return clone
 
     def _teach(self, X, y, classes, sample_weight, teacher_logits):
-        return fitting.teach(self, X, y, classes, sample_weight, teacher_logits)
+        return teach(self, X, y, classes, sample_weight, teacher_logits)

@@ -10,6 +10,9 @@ from threadpoolctl import ThreadpoolController
 
 __all__ = ["one_thread"]
 
+#: Packages that bring a BLAS or OpenMP of their own, maybe after the first look.
+_BRINGING = ("torch", "sklearn", "scipy", "qiskit_aer", "pennylane_lightning")
+
 
 class _OneThread:
     """Limits BLAS and OpenMP to one thread for a block, and leaves the limits as found.
@@ -22,16 +25,15 @@ class _OneThread:
         self._lock = Lock()
         self._inside = 0
         self._inside_main = 0
-        self._found_with_torch = None
+        self._found_with: list[str] | None = None
 
     def _find_libraries(self):
-        # torch brings OpenMP along, maybe after the first look; a look costs a millisecond.
-        with_torch = "torch" in sys.modules
-        if with_torch != self._found_with_torch:
+        loaded = [name for name in _BRINGING if name in sys.modules]
+        if loaded != self._found_with:  # a look costs a millisecond
             libraries = ThreadpoolController().lib_controllers
             self._blas = [library for library in libraries if library.user_api == "blas"]
             self._openmp = [library for library in libraries if library.user_api == "openmp"]
-            self._found_with_torch = with_torch
+            self._found_with = loaded
 
     @contextmanager
     def __call__(self):

@@ -10,7 +10,7 @@ from sklqkd.front_ends import LinearFrontEnd
 from sklqkd.losses import DISTILLATION_LOSSES
 from sklqkd.optimizers import Adam
 from sklqkd.simulation import ExactCircuit
-from sklqkd.training import MEASUREMENTS, Network, Objective, train_epoch
+from sklqkd.training import MEASUREMENTS, Lesson, Network, Objective, train_epoch
 
 from .reference import differences
 
@@ -29,7 +29,8 @@ def make_objective(rng, n_samples):
     loss = DISTILLATION_LOSSES["hinton"]
     one_hot = np.eye(N_CLASSES)[rng.integers(N_CLASSES, size=n_samples)]
     soft = loss.targets(rng.normal(size=(n_samples, N_CLASSES)), 3.0)
-    return Objective(one_hot, soft, rng.uniform(0.5, 2, n_samples), loss, 0.4, 3.0)
+    weights = rng.uniform(0.5, 2, (2, n_samples))
+    return Objective(one_hot, loss, [Lesson(soft, 3.0)], 0.4, *weights)
 
 
 @pytest.mark.parametrize("n_pixels", [None, 5])

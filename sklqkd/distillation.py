@@ -1,0 +1,196 @@
+"""What the teachers say to a student, and how much it counts, epoch by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from numbers import Real
+
+import numpy as np
+
+from .losses import DISTILLATION_LOSSES, DistillationLoss, softened
+from .schedules import resolve_schedule
+from .targets import check_teacher, check_teacher_logits, teacher_logits
+from .training import Lesson
+
+__all__ = ["Teaching", "labelled_rows", "teach"]
+
+
+@dataclass
+class Teaching:
+    """The logits of one or more teachers, and schedules of temperature and lam.
+
+    Attributes
+    ----------
+    loss : DistillationLoss
+    logits : list of ndarray of shape (n_samples, n_classes)
+        One for each teacher. A loss without a teacher has one that it does not look at.
+    weights : sequence of float
+        Shares of the teachers; they sum to 1.
+    temperatures : list of callable
+        The temperature of each teacher, by epoch.
+    lam : callable
+        Share of the distillation term in the loss, by epoch.
+    """
+
+    loss: DistillationLoss
+    logits: list[np.ndarray]
+    weights: Sequence[float]
+    temperatures: list[Callable[[int], float]]
+    lam: Callable[[int], float]
+    _last: tuple = field(default=(), repr=False)
+
+    def take(self, rows: np.ndarray) -> Teaching:
+        """Return the teaching of some of the images."""
+        return replace(self, logits=[logits[rows] for logits in self.logits], _last=())
+
+    def favourites(self) -> np.ndarray:
+        """Return the index of the class that the teachers together hold most likely."""
+        opinions = [
+            weight * softened(logits, 1.0)
+            for weight, logits in zip(self.weights, self.logits, strict=True)
+        ]
+        return np.sum(opinions, axis=0).argmax(axis=1)
+
+    def lessons(self, epoch: int) -> list[Lesson]:
+        """Return the lessons of an epoch, made again only where a temperature has changed."""
+        temperatures = [temperature(epoch) for temperature in self.temperatures]
+        if not self._last or self._last[0] != temperatures:
+            lessons = []
+            for logits, temperature, weight in zip(
+                self.logits, temperatures, self.weights, strict=True
+            ):
+                given = (
+                    self.loss.targets(logits, temperature) if self.loss.needs_teacher else logits
+                )
+                lessons.append(Lesson(given.astype(np.float32), temperature, weight))
+            self._last = temperatures, lessons
+        return self._last[1]
+
+
+def labelled_rows(student, y: np.ndarray, has_logits: bool) -> np.ndarray | None:
+    """Return which images have a label, or None if all have.
+
+    Parameters
+    ----------
+    student : estimator
+    y : ndarray of shape (n_samples,)
+        Labels, and the student's `unlabelled` for images that only the teacher labels.
+    has_logits : bool
+        Whether logits of a teacher are given.
+
+    Returns
+    -------
+    labelled : ndarray of bool, shape (n_samples,), or None
+
+    Raises
+    ------
+    ValueError
+        If there are unlabelled images but no fitted teacher.
+    """
+    marker = getattr(student, "unlabelled", None)
+    teachers = _as_list(getattr(student, "teacher", None))
+    if marker is None or not (teachers or has_logits):
+        return None  # without a teacher, -1 is a class like any other
+    if (y.dtype.kind in "biuf") != isinstance(marker, Real):
+        return None
+    if any(marker in np.asarray(getattr(t, "classes_", ())).tolist() for t in teachers):
+        return None  # and so it is where a teacher knows it
+    labelled = y != marker
+    if labelled.all():
+        return None
+    if student.cv != "prefit" and not has_logits:
+        if len(np.unique(y[labelled])) < 2:
+            return None  # labels -1 and 1
+        raise ValueError(
+            f"{(~labelled).sum()} images have no label (y = {marker!r}), but cv={student.cv!r} "
+            "trains the teacher on these very images. Fit the teacher before, and set "
+            f"cv='prefit'; or set unlabelled=None if {marker!r} is a class."
+        )
+    if not labelled.any():
+        raise ValueError(
+            f"No image has a label: all of y is {marker!r}, which marks images that only the "
+            "teacher labels. Label some images of each class."
+        )
+    return labelled
+
+
+def teach(student, X, y, classes, sample_weight, given_logits) -> Teaching | None:
+    """Ask a distilled student's teachers, once, before training.
+
+    Parameters
+    ----------
+    student : DistilledQNNClassifier
+    X : array-like of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples,)
+    classes : ndarray of shape (n_classes,)
+    sample_weight : ndarray of shape (n_samples,) or None
+    given_logits : array-like of shape (n_samples, n_classes) or None
+        Used instead of the teachers.
+
+    Returns
+    -------
+    teaching : Teaching or None
+        None where nobody teaches.
+
+    Raises
+    ------
+    NotFittedError
+        If a teacher is not fitted and `cv` is "prefit".
+    ValueError
+        If teachers, temperatures and weights do not belong together, or one is out of range.
+    """
+    loss = DISTILLATION_LOSSES[student.distillation]
+    lam = resolve_schedule(student.lam, student.max_iter, low=0, high=1, name="lam")
+    teachers = _as_list(student.teacher)
+    n_teachers = 1 if given_logits is not None or not teachers else len(teachers)
+    temperatures = _temperatures(student, n_teachers)
+    weights = _weights(student, n_teachers)
+    is_silent = all(lam(epoch) == 0 for epoch in range(student.max_iter))
+    if given_logits is not None:
+        logits = [check_teacher_logits(given_logits, len(y), classes)]
+    elif not loss.needs_teacher:
+        logits = [np.zeros((len(y), len(classes)), np.float32)]
+    elif not teachers:
+        return None
+    else:
+        for teacher in teachers:
+            check_teacher(teacher, student.n_features_in_, student.cv)
+        if is_silent:
+            return None
+        options = {"cv": student.cv, "sample_weight": sample_weight}
+        logits = [teacher_logits(teacher, X, y, classes, **options) for teacher in teachers]
+    return None if is_silent else Teaching(loss, logits, weights, temperatures, lam)
+
+
+def _as_list(teacher):
+    if teacher is None:
+        return []
+    return list(teacher) if isinstance(teacher, (list, tuple)) else [teacher]
+
+
+def _temperatures(student, n_teachers):
+    given = student.temperature
+    is_list = isinstance(given, (list, tuple, np.ndarray)) and not isinstance(given[0], str)
+    values = list(given) if is_list else [given] * n_teachers
+    if len(values) != n_teachers:
+        raise ValueError(
+            f"temperature has {len(values)} values, but there are {n_teachers} teachers. Give one "
+            "for all of them, or a list with one for each."
+        )
+    return [
+        resolve_schedule(value, student.max_iter, low=0, closed="neither", name="temperature")
+        for value in values
+    ]
+
+
+def _weights(student, n_teachers):
+    if student.teacher_weights is None:
+        return [1 / n_teachers] * n_teachers
+    weights = np.asarray(student.teacher_weights, float)
+    if weights.shape != (n_teachers,) or not (weights >= 0).all() or not 0 < weights.sum() < np.inf:
+        raise ValueError(
+            f"teacher_weights={student.teacher_weights!r} must be {n_teachers} non-negative "
+            "numbers, one for each teacher, that are not all 0."
+        )
+    return (weights / weights.sum()).tolist()
