@@ -10,9 +10,6 @@ from threadpoolctl import ThreadpoolController
 
 __all__ = ["one_thread"]
 
-#: Packages that bring a BLAS or OpenMP of their own, maybe after the first look.
-_BRINGING = ("torch", "sklearn", "scipy", "qiskit_aer", "pennylane_lightning")
-
 
 class _OneThread:
     """Limits BLAS and OpenMP to one thread for a block, and leaves the limits as found.
@@ -25,15 +22,15 @@ class _OneThread:
         self._lock = Lock()
         self._inside = 0
         self._inside_main = 0
-        self._found_with: list[str] | None = None
+        self._n_modules = 0
 
     def _find_libraries(self):
-        loaded = [name for name in _BRINGING if name in sys.modules]
-        if loaded != self._found_with:  # a look costs a millisecond
+        # torch, Aer and others bring libraries of their own; a look costs a millisecond.
+        if len(sys.modules) != self._n_modules:
             libraries = ThreadpoolController().lib_controllers
             self._blas = [library for library in libraries if library.user_api == "blas"]
             self._openmp = [library for library in libraries if library.user_api == "openmp"]
-            self._found_with = loaded
+            self._n_modules = len(sys.modules)
 
     @contextmanager
     def __call__(self):

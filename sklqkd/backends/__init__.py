@@ -16,7 +16,7 @@ from .mitigation import ReadoutMitigation
 from .pennylane_devices import PennyLaneBackend, installed_devices
 from .qiskit_devices import QiskitBackend
 
-__all__ = ["Backend", "make_backend"]
+__all__ = ["Backend", "PennyLaneBackend", "QiskitBackend", "ReadoutMitigation", "make_backend"]
 
 
 class Backend(Protocol):

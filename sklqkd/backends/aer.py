@@ -111,7 +111,7 @@ class AerRunner:
             **{**defaults, **options},
         )
         # A noise model hides gates from the simulator's own list.
-        self._known_gates = AerSimulator(method=method).configuration().basis_gates
+        self._known_gates = set(AerSimulator(method=method).configuration().basis_gates)
         largest = AerSimulator(method=method).num_qubits
         if n_qubits > largest:
             raise ValueError(
@@ -121,17 +121,10 @@ class AerRunner:
 
     def compile(self, circuit):
         """Transpile if need be, and append what is to be read out."""
-        compiled = compile_circuit(circuit, self._transpiling, self._identities)
-        kinds = set(compiled.circuit.count_ops()) - set(self._known_gates)
-        if kinds:
-            if self._noise and (lost := kinds & self._noise.gates):
-                raise ValueError(
-                    f"Aer's method {self._simulator.options.method!r} does not know the noisy "
-                    f"gates {sorted(lost)}. Choose others by backend_options['basis_gates']."
-                )
-            compiled = compile_circuit(
-                circuit, self._transpiling, self._identities, self._known_gates
-            )
+        noisy = self._noise.gates if self._noise else ()
+        compiled = compile_circuit(
+            circuit, self._transpiling, self._identities, self._known_gates, noisy
+        )
         # Qiskit's first is the least significant bit.
         readout, bits = compiled.circuit, compiled.qubits[::-1]
         if self.is_exact:

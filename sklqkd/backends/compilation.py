@@ -56,6 +56,7 @@ def compile_circuit(
     transpile_options: dict | None = None,
     identities: bool = False,
     known_gates: Collection[str] | None = None,
+    noisy_gates: Collection[str] = (),
 ) -> CompiledCircuit:
     """Make a circuit ready for a device.
 
@@ -67,12 +68,19 @@ def compile_circuit(
     identities : bool, default=False
         Follow every gate by an identity on each of its qubits, for a noise model to attach to.
     known_gates : collection of str, default=None
-        Qiskit's names of the gates that may stay; the others are replaced by their definitions.
-        None for all.
+        Qiskit's names of the gates that may stay; the others, and controlled rotations, are
+        replaced by their definitions. None for all.
+    noisy_gates : collection of str, default=()
+        Gates that must not be replaced, because a noise model attaches to them.
 
     Returns
     -------
     compiled : CompiledCircuit
+
+    Raises
+    ------
+    ValueError
+        If a noisy gate may not stay.
     """
     from qiskit import transpile
     from qiskit.circuit import ParameterVector
@@ -82,9 +90,26 @@ def compile_circuit(
     if transpile_options is not None:
         quantum = transpile(quantum, seed_transpiler=_SEED, **transpile_options)
     quantum, qubits = _without_measurements(quantum, identities)
-    while known_gates is not None and (unknown := set(quantum.count_ops()).difference(known_gates)):
+    while unknown := _unknown_gates(quantum, known_gates):
+        if lost := unknown.intersection(noisy_gates):
+            raise ValueError(
+                f"Aer cannot run the noisy gates {sorted(lost)} of noise_model as they are. Choose "
+                "other gates by backend_options['basis_gates']."
+            )
         quantum = quantum.decompose(list(unknown))
     return _with_plain_parameters(quantum, qubits, circuit.n_angles)
+
+
+def _unknown_gates(quantum, known_gates):
+    """Return the names of the gates to be replaced."""
+    # Controlled gates with a parameter always: asked whether they have one they say no, so that
+    # Aer leaves it at any value (https://github.com/Qiskit/qiskit-aer/issues/2403).
+    return {
+        step.name
+        for step in quantum.data
+        if (known_gates is not None and step.name not in known_gates)
+        or step.is_parameterized() != step.operation.is_parameterized()
+    }
 
 
 def _without_measurements(quantum, identities):

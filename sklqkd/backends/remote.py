@@ -62,6 +62,7 @@ class RemoteRunner:
             # A simulator of a device; it takes a seed of 0 for none.
             simulator = options.get("simulator", {})
             options["simulator"] = {"seed_simulator": max(seed, 1), **simulator}
+        publication: tuple
         if compiled.parameters:
             values = {tuple(compiled.parameters): compiled.values(angles)}
             publication, shots = (compiled.circuit, values), self._shots
