@@ -320,6 +320,7 @@ BAD = [
         {"backend": "default.mixed", "backend_options": {"diff_method": "adjoint"}},
         "no adjoint gradient",
     ),
+    ({"backend": "default.mixed", "backend_options": {"noise_model": "manila"}}, "must be a dict"),
     (
         {"backend": "default.mixed", "backend_options": {"noise_model": {"nonsense": 1}}},
         "not known",

@@ -59,13 +59,18 @@ def check_strengths(strengths: Mapping[str, float]) -> Strengths:
     Raises
     ------
     ValueError
-        For an unknown key, or a strength that is no number in its range.
+        If it is no dict, for an unknown key, or a strength that is no number in its range.
 
     Examples
     --------
     >>> check_strengths({"depolarizing": 0.01, "readout": 0.02})
     Strengths(depolarizing=0.01, amplitude_damping=0.0, readout=0.02)
     """
+    if not isinstance(strengths, Mapping):
+        raise ValueError(
+            f"The noise must be a dict of strengths, such as {{'depolarizing': 0.01}}; it is "
+            f"{strengths!r}. Noise models and fake backends run on 'qiskit.aer'."
+        )
     for name, strength in strengths.items():
         if name not in _LARGEST:
             known = ", ".join(map(repr, _LARGEST))
