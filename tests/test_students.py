@@ -3,6 +3,7 @@
 import io
 import os
 import pickle
+import re
 import random
 import subprocess
 import sys
@@ -304,6 +305,18 @@ def test_failed_callback_changes_nothing(digits, warm_start, reducer):
     assert watcher.torn_down == 1
     assert snapshot(student.set_callbacks()) == before
     assert_array_equal(student.predict_proba(X), probabilities)
+
+
+def test_a_batch_that_memory_cannot_hold_is_refused_with_one_that_fits(digits, monkeypatch):
+    X, y = digits
+    monkeypatch.setattr("sklqkd.fitting._memory", lambda: 1e6)
+    student = quick(n_qubits=6, batch_size=10_000)
+    with pytest.raises(ValueError, match=r"Use batch_size=\d+ or less") as refusal:
+        student.fit(X, y)
+    fits = int(re.search(r"batch_size=(\d+) or less", str(refusal.value))[1])
+    with pytest.raises(ValueError, match="GiB"):
+        student.set_params(batch_size=fits + 1).fit(X, y)
+    assert student.set_params(batch_size=fits).fit(X, y).n_iter_ > 0
 
 
 def test_failed_first_fit_leaves_no_trace(digits):
