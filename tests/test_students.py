@@ -3,8 +3,8 @@
 import io
 import os
 import pickle
-import re
 import random
+import re
 import subprocess
 import sys
 from contextlib import redirect_stdout
