@@ -204,7 +204,7 @@ def standardized(
     --------
     >>> import numpy as np
     >>> teacher_logits = np.array([[0.0, 3.0, 9.0]])
-    >>> targets = DISTILLATION_LOSSES["standardized"].targets(teacher_logits, 2.0)
+    >>> targets = standardized_softened(teacher_logits, 2.0)
     >>> losses, _ = standardized(teacher_logits / 10, targets, 2.0)
     >>> bool(np.allclose(losses, 0))
     True

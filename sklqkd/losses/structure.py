@@ -142,6 +142,7 @@ def dist(
     Examples
     --------
     >>> import numpy as np
+    >>> from sklqkd.losses import softened
     >>> teacher_logits = np.array([[0.0, 0.0, 9.0], [1.0, 0.0, 0.0]])
     >>> losses, _ = dist(teacher_logits, softened(teacher_logits, 1.0), 1.0)
     >>> bool(np.allclose(losses, 0, atol=1e-6))
