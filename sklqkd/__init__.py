@@ -13,6 +13,7 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from . import datasets, evaluation, losses, plotting
+    from .classical_students import DistilledLinearClassifier, DistilledMLPClassifier
     from .reducers import CenterCropReducer, ConvReducer, FCReducer, PCAReducer, PoolingReducer
     from .students import DistilledQNNClassifier, QNNClassifier
     from .teachers import AlexNetClassifier, LeNetClassifier, ResNetClassifier
@@ -21,6 +22,8 @@ __all__ = [
     "AlexNetClassifier",
     "CenterCropReducer",
     "ConvReducer",
+    "DistilledLinearClassifier",
+    "DistilledMLPClassifier",
     "DistilledQNNClassifier",
     "FCReducer",
     "LeNetClassifier",
@@ -39,6 +42,8 @@ _HOME = {
     "AlexNetClassifier": "teachers",
     "CenterCropReducer": "reducers",
     "ConvReducer": "reducers",
+    "DistilledLinearClassifier": "classical_students",
+    "DistilledMLPClassifier": "classical_students",
     "DistilledQNNClassifier": "students",
     "FCReducer": "reducers",
     "LeNetClassifier": "teachers",

@@ -11,16 +11,16 @@ import numba
 import numpy as np
 
 from .factored import FactoredKernel
-from .statevector import DenseKernel, LocalLayers
+from .statevector import LocalLayers
 
-__all__ = ["CompiledDenseKernel", "CompiledKernel"]
+__all__ = ["CompiledKernel", "CompiledLayers", "compiled", "slope"]
 
 
 #: Sums may be reordered, which is what lets them run in vector registers; NaN stays NaN.
 _FASTMATH = {"reassoc", "contract", "nsz"}
 
 
-def _compile(function):
+def compiled(function):
     """Compile a function at its first call, and keep the result on disk where that is possible."""
     try:
         return numba.njit(cache=True, fastmath=_FASTMATH, error_model="numpy")(function)
@@ -35,20 +35,14 @@ class CompiledLayers(LocalLayers):
         """See :meth:`sklqkd.statevector.LocalLayers.matrices`."""
         out = np.empty(self._cosine_part.shape[1:], complex)
         parts = (self._cosine_part, self._sine_part)
-        _matrices(padded_weights, self.index, self.scale, self.offset, *parts, self._later, out)
+        _matrices(padded_weights, self.index, self.scale, self.offset, *parts, self.later, out)
         return out
 
     def gradient(self, products):
         """See :meth:`sklqkd.statevector.LocalLayers.gradient`."""
         out = np.zeros(self.n_weights + 1)
-        _gradient(products, self.index, self.scale, self._generator, self._later, out)
+        _gradient(products, self.index, self.scale, self.generator, self.later, out)
         return out
-
-
-class CompiledDenseKernel(DenseKernel):
-    """A :class:`sklqkd.statevector.DenseKernel` with compiled layers."""
-
-    _make_layers = CompiledLayers
 
 
 class CompiledKernel(FactoredKernel):
@@ -94,7 +88,7 @@ class CompiledKernel(FactoredKernel):
         return traces
 
 
-@_compile
+@compiled
 def _gap(planes, order, phases, out):
     n_amplitudes, batch = out.shape[1:]
     is_real = len(planes) == 1
@@ -112,7 +106,7 @@ def _gap(planes, order, phases, out):
                 out[1, k, b] = sine * real + cosine * imaginary
 
 
-@_compile
+@compiled
 def _gap_backward(planes, order, phases, out):
     n_amplitudes, batch = out.shape[1:]
     for k in range(n_amplitudes):
@@ -124,21 +118,21 @@ def _gap_backward(planes, order, phases, out):
             out[1, target, b] = cosine * imaginary - sine * real
 
 
-@_compile
+@compiled
 def _real_gap(plane, order, signs, out):
     for k in range(len(out)):
         for b in range(out.shape[1]):
             out[k, b] = signs[k] * plane[order[k], b]
 
 
-@_compile
+@compiled
 def _real_gap_backward(plane, order, signs, out):
     for k in range(len(out)):
         for b in range(out.shape[1]):
             out[order[k], b] = signs[k] * plane[k, b]
 
 
-@_compile
+@compiled
 def _traces(adjoint, state, traces):
     """Sum what a rotation's gradient needs, for each qubit.
 
@@ -189,7 +183,7 @@ def _traces(adjoint, state, traces):
                         traces[q, 0, 1] += real + 1j * imaginary
 
 
-@_compile
+@compiled
 def _real_traces(adjoint, state, traces):
     """Sum adjoint_0 state_1 - adjoint_1 state_0 of each qubit."""
     n_amplitudes, batch = state.shape
@@ -206,7 +200,7 @@ def _real_traces(adjoint, state, traces):
             traces[q, 0, 1] += real
 
 
-@_compile
+@compiled
 def _matrices(weights, index, scale, offset, cosine_part, sine_part, later, out):
     n_slots, n_layers, n_qubits = index.shape
     slot = np.empty((2, 2), np.complex128)
@@ -228,30 +222,32 @@ def _matrices(weights, index, scale, offset, cosine_part, sine_part, later, out)
                         )
 
 
-@_compile
+@compiled
+def slope(sums, generator, later):
+    """Return the derivative for one slot's angle, given the 2 x 2 sums of its layer and qubit."""
+    total = 0.0
+    for a in range(2):
+        for b in range(2):
+            turned = 0j
+            for c in range(2):
+                for d in range(2):
+                    turned += later[a, c] * generator[c, d] * later[b, d].conjugate()
+            total += (turned * sums[a, b]).real
+    return total
+
+
+@compiled
 def _gradient(products, index, scale, generator, later, out):
     n_slots, n_layers, n_qubits = index.shape
     for k in range(n_slots):
         for i in range(n_layers):
             for q in range(n_qubits):
-                if scale[k, i, q] == 0:
-                    continue
-                total = 0.0
-                for a in range(2):
-                    for b in range(2):
-                        turned = 0j
-                        for c in range(2):
-                            for d in range(2):
-                                turned += (
-                                    later[k, i, q, a, c]
-                                    * generator[k, i, q, c, d]
-                                    * later[k, i, q, b, d].conjugate()
-                                )
-                        total += (turned * products[i, q, a, b]).real
-                out[index[k, i, q]] += scale[k, i, q] * total
+                if scale[k, i, q] != 0:
+                    derivative = slope(products[i, q], generator[k, i, q], later[k, i, q])
+                    out[index[k, i, q]] += scale[k, i, q] * derivative
 
 
-@_compile
+@compiled
 def _split(matrices, rotations, before, after):
     """See :meth:`FactoredKernel._split_rotations`."""
     for i in range(len(matrices)):
@@ -268,7 +264,7 @@ def _split(matrices, rotations, before, after):
             before[i, q], after[i, q] = right * left.conjugate(), right * left
 
 
-@_compile
+@compiled
 def _diagonals(phases, out):
     """See :meth:`FactoredKernel._kronecker_diagonals`."""
     n_qubits = phases.shape[1]

@@ -243,8 +243,8 @@ class LocalLayers:
         self._flat_index = self.index.ravel()
         self._cosine_part = constant
         self._sine_part = -1j * axis @ constant
-        self._generator = -0.5j * axis
-        self._later = np.broadcast_to(np.eye(2, dtype=complex), axis.shape).copy()
+        self.generator = -0.5j * axis
+        self.later = np.broadcast_to(np.eye(2, dtype=complex), axis.shape).copy()
 
     def matrices(self, padded_weights: np.ndarray) -> np.ndarray:
         """Return the layers' matrices, shape (n_layers, n_qubits, 2, 2), and keep the slots."""
@@ -253,8 +253,8 @@ class LocalLayers:
         slots = np.cos(half_angle) * self._cosine_part + np.sin(half_angle) * self._sine_part
         # later[k] is the product of the slots that follow slot k.
         for k in range(len(slots) - 1, 0, -1):
-            np.matmul(self._later[k], slots[k], out=self._later[k - 1])
-        return self._later[0] @ slots[0]
+            np.matmul(self.later[k], slots[k], out=self.later[k - 1])
+        return self.later[0] @ slots[0]
 
     def gradient(self, products: np.ndarray) -> np.ndarray:
         """Return the gradient with respect to the padded weights.
@@ -265,7 +265,7 @@ class LocalLayers:
             Per layer and qubit, the sum over the batch and the other qubits of
             conj(adjoint)_i * state_j, both just after the layer.
         """
-        generators = self._later @ self._generator @ self._later.conj().swapaxes(-1, -2)
+        generators = self.later @ self.generator @ self.later.conj().swapaxes(-1, -2)
         generators *= products
         derivative = generators.real.sum(axis=(-1, -2))
         derivative *= self.scale
@@ -310,6 +310,7 @@ class DenseKernel:
                 matrix[np.arange(2**n_qubits), step.permutation] = step.phase
                 self._steps.append(self._constant(matrix))
         self._layers = self._make_layers(layers, n_qubits, program.n_weights)
+        self._orders = orders
         self._index_orders(orders)
         self._padded = np.zeros(program.n_weights + 1)
         self._matrices = np.zeros((len(layers), 2**n_qubits, 2**n_qubits), self.dtype)
@@ -434,7 +435,8 @@ def make_kernel(program: Program, dtype=np.complex64, *, compiled: bool | None =
     kernel : Kernel
     """
     if find_spec("numba") if compiled is None else compiled:
-        from .compiled import CompiledDenseKernel, CompiledKernel
+        from .compiled import CompiledKernel
+        from .compiled_dense import CompiledDenseKernel
 
         is_small = program.n_qubits <= COMPILED_DENSE_UP_TO
         return (CompiledDenseKernel if is_small else CompiledKernel)(program, dtype)

@@ -1,4 +1,7 @@
-"""The trained network of a student: front-end, circuit, read-out and linear head.
+"""The trained network of a student: front-end, middle part, read-out and linear head.
+
+The middle part is a circuit (:class:`sklqkd.simulation.Circuit`); the classical students, whose
+loop this is too, have an ordinary layer in its place.
 
 Everything that is trained lies in one flat parameter vector, and so do its gradient and the state
 of its optimiser. A :class:`Network` lives as long as a fit or a prediction; what an estimator keeps
@@ -7,19 +10,52 @@ is the vector.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from .losses import DistillationLoss, cross_entropy
 from .optimizers import Adam
-from .simulation import Circuit
 
-__all__ = ["Lesson", "Network", "Objective", "readout_matrix", "train_epoch"]
+__all__ = ["Lesson", "Middle", "Network", "Objective", "readout_matrix", "train_epoch"]
 
 MEASUREMENTS = ("probs", "expval")
+
+
+class Middle(Protocol):
+    """What a :class:`Network` asks of what lies between the features and the head.
+
+    Attributes
+    ----------
+    n_weights : int
+        Length of its flat weight vector.
+    permutation : ndarray of int, shape (n_values,)
+        Row ``permutation[k]`` of its values is that of value k, which a circuit's is the
+        probability of basis state k.
+    n_rows : int or None
+        Rows per call of a prediction; None for all of them at once.
+    """
+
+    n_weights: int
+    permutation: np.ndarray
+    n_rows: int | None
+
+    def prepare(self, weights: np.ndarray) -> None:
+        """Take the weights, shape (n_weights,), for the calls that follow."""
+
+    def probabilities(self, features: np.ndarray, keep: bool = True) -> np.ndarray:
+        """Return the values, (n_values, n_samples); keep what `backward` needs."""
+
+    def backward(
+        self, gradient: np.ndarray, with_input: bool
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Pull back a loss's gradient for the last values, (n_values, n_samples).
+
+        Returns those for the weights, (n_weights,), and for the features, (n_samples, n_features)
+        (None if `with_input` is false).
+        """
 
 
 def readout_matrix(measurement: str, n_qubits: int) -> np.ndarray | float:
@@ -54,43 +90,56 @@ class Network:
 
     Parameters
     ----------
-    circuit : Circuit
-        Encoding and ansatz.
-    measurement : {"probs", "expval"}
+    circuit : Middle
+        Encoding and ansatz, or what stands in their place.
+    measurement : {"probs", "expval"} or float
+        What the head sees of a circuit, as in :func:`readout_matrix`; or all values of the middle
+        part, times this number.
     n_classes : int
     front_end : FrontEnd or None, default=None
         Trained layers before the encoding; None if `X` holds the features already.
     dtype : dtype, default=numpy.float32
         Of the parameters, float32 or float64.
+    initial_weights : callable, default=None
+        Draws the first weights of the middle part from a generator; ``None`` for angles uniform in
+        [0, 2 pi).
 
     Attributes
     ----------
     size : int
         Number of parameters.
     parameters, gradient : ndarray of shape (size,)
-        The flat vectors: front-end, circuit weights, head coefficients (n_classes, n_outputs),
+        The flat vectors: front-end, middle part, head coefficients (n_classes, n_outputs),
         head intercepts (n_classes,).
     """
 
     def __init__(
         self,
-        circuit: Circuit,
-        measurement: str,
+        circuit: Middle,
+        measurement: str | float,
         n_classes: int,
         *,
         front_end=None,
         dtype=np.float32,
+        initial_weights: Callable[[np.random.Generator], np.ndarray] | None = None,
     ):
         self.front_end = front_end
         self.circuit = circuit
         self.n_classes = n_classes
         self.dtype = np.dtype(dtype)
-        readout = readout_matrix(measurement, circuit.n_qubits)
-        self._is_probs = not isinstance(readout, np.ndarray)
-        self.n_outputs = 2**circuit.n_qubits if self._is_probs else circuit.n_qubits
+        self._initial_weights = initial_weights or self._random_angles
         self._permutation = circuit.permutation
         self._order = np.argsort(self._permutation)
+        n_values = len(self._permutation)
+        readout: np.ndarray | float = (
+            readout_matrix(measurement, n_values.bit_length() - 1)
+            if isinstance(measurement, str)
+            else measurement
+        )
+        self._is_scaled = not isinstance(readout, np.ndarray)
+        self.n_outputs = n_values
         if isinstance(readout, np.ndarray):
+            self.n_outputs = len(readout)
             readout = readout[:, self._order]
         self._readout = np.asarray(readout, dtype)
         sizes = [
@@ -111,20 +160,23 @@ class Network:
         return rates
 
     def parts(self, vector: np.ndarray) -> list[np.ndarray]:
-        """Return views of `vector`: front-end, circuit weights, head coefficients, intercepts."""
+        """Return views of `vector`: front-end, middle part, head coefficients, intercepts."""
         front_end, weights, coef, intercept = np.split(vector, self._ends[:-1])
         return [front_end, weights, coef.reshape(self.n_classes, self.n_outputs), intercept]
 
     def initial_parameters(self, rng: np.random.Generator) -> np.ndarray:
-        """Return random parameters: angles uniform in [0, 2 pi), the head in +-1/sqrt(fan-in)."""
+        """Return random parameters; the head's coefficients lie in +-1/sqrt(fan-in)."""
         parameters = np.zeros(self.size, self.dtype)
         front_end, weights, coef, _ = self.parts(parameters)
         if self.front_end is not None:
             front_end[:] = self.front_end.initial_weights(rng)
-        weights[:] = rng.uniform(0, 2 * np.pi, weights.shape)
+        weights[:] = self._initial_weights(rng)
         bound = 1 / np.sqrt(self.n_outputs)
         coef[:] = rng.uniform(-bound, bound, coef.shape)
         return parameters
+
+    def _random_angles(self, rng):
+        return rng.uniform(0, 2 * np.pi, self.circuit.n_weights)
 
     def bind(self, parameters: np.ndarray) -> None:
         """Work on `parameters` from now on, in place, in the network's dtype."""
@@ -147,7 +199,7 @@ class Network:
     def _prepare(self):
         """Compute what depends on the parameters alone."""
         self.circuit.prepare(self._weights)
-        if self._is_probs:
+        if self._is_scaled:
             self._head = self._coef.take(self._order, axis=1)
             self._head *= self._readout
         else:
@@ -165,7 +217,7 @@ class Network:
         """Overwrite `gradient` with that of the last `logits`, given the loss's for the logits."""
         np.add.reduce(grad_logits, axis=0, out=self._intercept_gradient)
         head_gradient = grad_logits.T @ self._probabilities.T
-        if self._is_probs:
+        if self._is_scaled:
             np.take(head_gradient, self._permutation, axis=1, out=self._coef_gradient, mode="clip")
             self._coef_gradient *= self._readout
         else:

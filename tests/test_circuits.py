@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sklqkd.circuits import ANSATZ_NAMES, ansatz_shape, ansatz_template, compile_ansatz
-from sklqkd.compiled import CompiledDenseKernel, CompiledKernel
+from sklqkd.compiled import CompiledKernel
+from sklqkd.compiled_dense import CompiledDenseKernel
 from sklqkd.factored import FactoredKernel
 from sklqkd.statevector import DenseKernel, make_kernel
 

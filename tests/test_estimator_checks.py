@@ -3,7 +3,12 @@
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklqkd import DistilledQNNClassifier, QNNClassifier
+from sklqkd import (
+    DistilledLinearClassifier,
+    DistilledMLPClassifier,
+    DistilledQNNClassifier,
+    QNNClassifier,
+)
 
 # Mini-batches are drawn from the rows, so removing or repeating rows draws others.
 EXPECTED_FAILURES = {
@@ -16,6 +21,8 @@ EXPECTED_FAILURES = {
         QNNClassifier(max_iter=30, random_state=0),
         DistilledQNNClassifier(max_iter=30, random_state=0),
         DistilledQNNClassifier(LogisticRegression(), cv=2, max_iter=30, random_state=0),
+        DistilledLinearClassifier(max_iter=30, random_state=0),
+        DistilledMLPClassifier(LogisticRegression(), cv=2, max_iter=30, random_state=0),
     ],
     expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
 )

@@ -18,7 +18,8 @@ ALLOWED = {
     "threads": set(),
     "losses": set(),
     "encodings": set(),
-    "statevector": {"compiled", "factored"},
+    "statevector": {"compiled", "compiled_dense", "factored"},
+    "compiled_dense": {"compiled", "statevector"},
     "compiled": {"factored", "statevector"},
     "factored": {"statevector"},
     "circuits": {"statevector"},
@@ -28,7 +29,7 @@ ALLOWED = {
     "preparation": {"encodings", "gates"},
     "backends": {"gates"},
     "device_circuit": {"backends", "gates", "preparation"},
-    "training": {"losses", "optimizers", "simulation"},
+    "training": {"losses", "optimizers"},
     "front_ends": {"images", "optimizers"},
     "reducers": {"front_ends", "images", "threads"},
     "modules": {"images"},
@@ -36,27 +37,15 @@ ALLOWED = {
     "teachers": {"image_nets", "modules"},
     "targets": set(),
     "datasets": set(),
-    "fitting": {
-        *(
-            "backends",
-            "circuits",
-            "device_circuit",
-            "distillation",
-            "encodings",
-            "gates",
-            "images",
-            "losses",
-        ),
-        *(
-            "torch_simulation",
-            "optimizers",
-            "preparation",
-            "reducers",
-            "simulation",
-            "targets",
-            "threads",
-            "training",
-        ),
+    "layers": {"front_ends", "training"},
+    "training_run": {"optimizers", "reducers", "training"},
+    "fitting": {"distillation", "images", "threads", "training_run"},
+    "base": {
+        *("distillation", "fitting", "images", "losses", "targets", "threads", "training_run"),
+    },
+    "quantum": {
+        *("backends", "base", "circuits", "device_circuit", "encodings", "fitting", "gates"),
+        *("preparation", "simulation", "torch_simulation", "training", "training_run"),
     },
     "comparison": set(),
     "comparison_store": set(),
@@ -70,11 +59,8 @@ ALLOWED = {
     "circuit_export": {
         *("backends", "circuits", "encodings", "gates", "images", "preparation"),
     },
-    "students": {
-        *("circuit_export", "distillation"),
-        *("circuits", "encodings", "fitting", "images", "losses", "targets", "threads"),
-        "training",
-    },
+    "students": {"base", "circuit_export", "circuits", "encodings", "quantum", "training"},
+    "classical_students": {"base", "fitting", "layers"},
 }
 
 
