@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from . import fitting
 from .distillation import teach
 from .images import check_rows
-from .losses import DISTILLATION_LOSSES, log_softmax
+from .losses import DISTILLATION_LOSSES, DistillationLoss, log_softmax
 from .targets import is_fitted
 from .threads import one_thread
 from .training_run import REDUCERS
@@ -167,7 +167,7 @@ class TaughtStudent(Student):
         "teacher": [HasMethods("predict_proba"), list, tuple, None],
         "temperature": [Interval(Real, 0, None, closed="neither"), "array-like", callable],
         "lam": [Interval(Real, 0, 1, closed="both"), list, tuple, callable],
-        "distillation": [StrOptions(set(DISTILLATION_LOSSES))],
+        "distillation": [StrOptions(set(DISTILLATION_LOSSES)), DistillationLoss],
         "teacher_weights": ["array-like", None],
         "unlabelled": [Real, str, None],
         "cv": [Options(str, {"prefit"}), "cv_object"],

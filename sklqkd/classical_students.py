@@ -94,7 +94,7 @@ class DistilledLinearClassifier(_ClassicalStudent):
     lam : float or schedule, default=0.5
         Weight of the distillation loss, in [0, 1]. With 0 there is no distillation.
     distillation : {"hinton", "paper", "logit_mse", "standardized", "decoupled", "dist", \
-"label_smoothing", "virtual_teacher"}, default="hinton"
+"label_smoothing", "virtual_teacher"} or DistillationLoss, default="hinton"
         The distillation loss, see :mod:`sklqkd.losses`.
     teacher_weights : array-like of shape (n_teachers,), default=None
         Non-negative weights of several teachers; ``None`` for equal ones.
@@ -218,7 +218,7 @@ class DistilledMLPClassifier(_ClassicalStudent):
     lam : float or schedule, default=0.5
         Weight of the distillation loss, in [0, 1]. With 0 there is no distillation.
     distillation : {"hinton", "paper", "logit_mse", "standardized", "decoupled", "dist", \
-"label_smoothing", "virtual_teacher"}, default="hinton"
+"label_smoothing", "virtual_teacher"} or DistillationLoss, default="hinton"
         The distillation loss, see :mod:`sklqkd.losses`.
     teacher_weights : array-like of shape (n_teachers,), default=None
         Non-negative weights of several teachers; ``None`` for equal ones.

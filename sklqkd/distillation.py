@@ -140,7 +140,9 @@ def teach(student, X, y, classes, sample_weight, given_logits) -> Teaching | Non
     ValueError
         If teachers, temperatures and weights do not belong together, or one is out of range.
     """
-    loss = DISTILLATION_LOSSES[student.distillation]
+    loss = student.distillation
+    if not isinstance(loss, DistillationLoss):
+        loss = DISTILLATION_LOSSES[loss]
     lam = resolve_schedule(student.lam, student.max_iter, low=0, high=1, name="lam")
     teachers = _as_list(student.teacher)
     n_teachers = 1 if given_logits is not None or not teachers else len(teachers)

@@ -229,8 +229,9 @@ class DistilledQNNClassifier(TaughtStudent, QNNClassifier):
     lam : float or schedule, default=0.5
         Weight of the distillation loss, in [0, 1]. With 0 the student is a :class:`QNNClassifier`.
     distillation : {"hinton", "paper", "logit_mse", "standardized", "decoupled", "dist", \
-"label_smoothing", "virtual_teacher"}, default="hinton"
-        The distillation loss, see :mod:`sklqkd.losses`. The last two are controls that need no
+"label_smoothing", "virtual_teacher"} or DistillationLoss, default="hinton"
+        The distillation loss, see :mod:`sklqkd.losses`; with other constants, or of your own, as a
+        :class:`sklqkd.losses.DistillationLoss`. The last two names are controls that need no
         teacher. "dist" compares the images of a batch, so that `sample_weight` weights its terms
         only approximately.
     teacher_weights : array-like of shape (n_teachers,), default=None

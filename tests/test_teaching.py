@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 
 from sklqkd import DistilledQNNClassifier, QNNClassifier
 from sklqkd.datasets import load_digits
-from sklqkd.losses import DISTILLATION_LOSSES
+from sklqkd.losses import DISTILLATION_LOSSES, with_constants
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +51,15 @@ def test_controls_need_no_teacher_and_do_not_look_at_one(distillation, digits, f
     alone = student(distillation=distillation).fit(X, y)
     assert equal(alone, student(forest, distillation=distillation).fit(X, y))
     assert not equal(alone, student().fit(X, y))
+
+
+def test_a_loss_with_other_constants(digits, forest):
+    X, y, _, _ = digits
+    default = student(forest, distillation="decoupled").fit(X, y)
+    same = student(forest, distillation=with_constants("decoupled", beta=8.0)).fit(X, y)
+    other = clone(student(forest, distillation=with_constants("decoupled", beta=1.0))).fit(X, y)
+    assert equal(default, same)
+    assert not equal(default, other)
 
 
 def test_equal_teachers_count_as_one(digits, forest):
