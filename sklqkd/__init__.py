@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import datasets, evaluation, losses, plotting
+    from . import datasets, evaluation, losses, plotting, search
     from .classical_students import DistilledLinearClassifier, DistilledMLPClassifier
     from .reducers import CenterCropReducer, ConvReducer, FCReducer, PCAReducer, PoolingReducer
     from .students import DistilledQNNClassifier, QNNClassifier
@@ -36,6 +36,7 @@ __all__ = [
     "evaluation",
     "losses",
     "plotting",
+    "search",
 ]
 
 _HOME = {

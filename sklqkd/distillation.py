@@ -115,7 +115,9 @@ def labelled_rows(student, y: np.ndarray, has_logits: bool) -> np.ndarray | None
     return labelled
 
 
-def teach(student, X, y, classes, sample_weight, given_logits) -> Teaching | None:
+def teach(
+    student, X, y, classes, sample_weight, given_logits, ask=teacher_logits
+) -> Teaching | None:
     """Ask a distilled student's teachers, once, before training.
 
     Parameters
@@ -127,6 +129,8 @@ def teach(student, X, y, classes, sample_weight, given_logits) -> Teaching | Non
     sample_weight : ndarray of shape (n_samples,) or None
     given_logits : array-like of shape (n_samples, n_classes) or None
         Used instead of the teachers.
+    ask : callable, default=teacher_logits
+        How a teacher is asked: :func:`sklqkd.targets.teacher_logits`, or one like it.
 
     Returns
     -------
@@ -161,7 +165,7 @@ def teach(student, X, y, classes, sample_weight, given_logits) -> Teaching | Non
         if is_silent:
             return None
         options = {"cv": student.cv, "sample_weight": sample_weight}
-        logits = [teacher_logits(teacher, X, y, classes, **options) for teacher in teachers]
+        logits = [ask(teacher, X, y, classes, **options) for teacher in teachers]
     return None if is_silent else Teaching(loss, logits, weights, temperatures, lam)
 
 

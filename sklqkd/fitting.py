@@ -44,17 +44,7 @@ def fit(student, X, y, sample_weight=None, given_logits=None):
     context.call_on_fit_task_begin(
         estimator=student, X=X, y=y, metadata={"sample_weight": sample_weight}
     )
-    labelled = labelled_rows(student, y, given_logits is not None)
-    classes = _classes(student, y if labelled is None else y[labelled])
-    resumed = student.warm_start and hasattr(student, "parameters_")
-    if resumed and not np.array_equal(classes, student.classes_):
-        raise ValueError(
-            f"warm_start=True goes on with the classes {student.classes_.tolist()}, but y has "
-            f"{classes.tolist()}. Set warm_start=False to start again."
-        )
-    run = TrainingRun(
-        student, images, X, y, classes, labelled, sample_weight, given_logits, resumed
-    )
+    run = begin(student, images, X, y, sample_weight, given_logits)
     for epoch in range(student.max_iter):
         subcontext = context.subcontext(task_name="epoch")
         subcontext.call_on_fit_task_begin(estimator=student, X=X, y=y)
@@ -73,6 +63,19 @@ def fit(student, X, y, sample_weight=None, given_logits=None):
     vars(student).update(run.fitted())
     context.call_on_fit_task_end(estimator=student, X=X, y=y, reconstruction_attributes=run.fitted)
     return student
+
+
+def begin(student, images, X, y, sample_weight, given_logits, make_run=TrainingRun):
+    """Return the training run of a fit, checked and ready for its first epoch."""
+    labelled = labelled_rows(student, y, given_logits is not None)
+    classes = _classes(student, y if labelled is None else y[labelled])
+    resumed = student.warm_start and hasattr(student, "parameters_")
+    if resumed and not np.array_equal(classes, student.classes_):
+        raise ValueError(
+            f"warm_start=True goes on with the classes {student.classes_.tolist()}, but y has "
+            f"{classes.tolist()}. Set warm_start=False to start again."
+        )
+    return make_run(student, images, X, y, classes, labelled, sample_weight, given_logits, resumed)
 
 
 def partial_fit(student, X, y, classes=None, sample_weight=None, given_logits=None):

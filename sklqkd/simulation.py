@@ -75,10 +75,10 @@ class ExactCircuit:
         self.n_weights = program.n_weights
         self.n_rows: int | None = max(1, CHUNK >> program.n_qubits)
         # The circuit's last permutation is left to the read-out, which does it for nothing.
-        shorter, self.permutation = program.split_readout()
-        is_real = shorter.is_real and encoding.is_real
+        self.program, self.permutation = program.split_readout()
+        is_real = self.program.is_real and encoding.is_real
         state_dtype = np.dtype(dtype) if is_real else np.result_type(dtype, np.complex64)
-        self._kernel = make_kernel(shorter, state_dtype, compiled=compiled)
+        self._kernel = make_kernel(self.program, state_dtype, compiled=compiled)
 
     def prepare(self, weights):
         """See :class:`Circuit`."""

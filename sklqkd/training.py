@@ -199,11 +199,23 @@ class Network:
     def _prepare(self):
         """Compute what depends on the parameters alone."""
         self.circuit.prepare(self._weights)
-        if self._is_scaled:
-            self._head = self._coef.take(self._order, axis=1)
-            self._head *= self._readout
-        else:
-            self._head = self._coef @ self._readout
+        self._head = self.head(self._coef)
+
+    def head(self, coef: np.ndarray) -> np.ndarray:
+        """Return the matrix from the middle part's values to logits, (..., n_classes, n_values)."""
+        if not self._is_scaled:
+            return coef @ self._readout
+        head = coef.take(self._order, axis=-1)
+        head *= self._readout
+        return head
+
+    def coef_gradient(self, head_gradient: np.ndarray) -> np.ndarray:
+        """Pull a gradient for :meth:`head` back to the coefficients."""
+        if not self._is_scaled:
+            return head_gradient @ self._readout.T
+        gradient = head_gradient.take(self._permutation, axis=-1)
+        gradient *= self._readout
+        return gradient
 
     def _forward(self, X, rng=None, keep=True):
         features = X if self.front_end is None else self.front_end.forward(X, rng)

@@ -121,13 +121,12 @@ class TrainingRun:
             architecture.check_width(width, self.reducer)
         # A teacher that was fitted on a DataFrame wants its column names.
         seen = images if hasattr(images, "columns") else X
-        self.teaching = student._teach(seen, y, classes, sample_weight, given_logits)
+        self.teaching = self._teach(seen, y, sample_weight, given_logits)
 
         if is_fixed:
             if not resumed:
                 self._seed_reducer(generator)
-                self._fit_reducer(X, y, labelled)
-            features = np.asarray(self.reducer.transform(X))
+            features = np.asarray(self._reduce(X, y, labelled, resumed))
             width = features.shape[1]
             architecture.check_width(width, self.reducer)
         self.network = architecture.network(width, len(classes), front_end=front_end)
@@ -174,10 +173,16 @@ class TrainingRun:
             if value is None and name.split("__")[-1] == "random_state":  # a pipeline's steps too
                 self.reducer.set_params(**{name: generator.randint(2**31 - 1)})
 
-    def _fit_reducer(self, X, y, labelled):
-        if labelled is not None and get_tags(self.reducer).target_tags.required:
-            X, y = X[labelled], y[labelled]
-        self.reducer.fit(X, y)
+    def _teach(self, images, y, sample_weight, given_logits):
+        return self.student._teach(images, y, self.classes, sample_weight, given_logits)
+
+    def _reduce(self, X, y, labelled, resumed):
+        """Return the features of a fixed reducer, fitted first unless training goes on."""
+        if not resumed:
+            needs_labels = get_tags(self.reducer).target_tags.required
+            rows = labelled if labelled is not None and needs_labels else slice(None)
+            self.reducer.fit(X[rows], y[rows])
+        return self.reducer.transform(X)
 
     def _make_objective(self, y, labelled, sample_weight):
         one_hot = (y[:, None] == self.classes).astype(np.float32)
@@ -229,9 +234,7 @@ class TrainingRun:
     def epoch(self, number):
         """Train for one epoch and return whether training should stop."""
         student = self.student
-        if self.teaching is not None:
-            self.objective.lessons = self.teaching.lessons(number)
-            self.objective.lam = self.teaching.lam(number)
+        self.begin_epoch(number)
         loss = train_epoch(
             self.network,
             self.optimizer,
@@ -241,6 +244,17 @@ class TrainingRun:
             shuffle=student.shuffle,
             rng=self.rng,
         )
+        return self.end_epoch(number, loss)
+
+    def begin_epoch(self, number):
+        """Take in what the teachers say in this epoch."""
+        if self.teaching is not None:
+            self.objective.lessons = self.teaching.lessons(number)
+            self.objective.lam = self.teaching.lam(number)
+
+    def end_epoch(self, number, loss):
+        """Note how an epoch went and return whether training should stop."""
+        student = self.student
         self.n_iter += 1
         self.loss_curve.append(loss)
         line = f"[{type(student).__name__}] epoch {number + 1}: loss {loss:.6f}"

@@ -39,6 +39,18 @@ ALLOWED = {
     "datasets": set(),
     "layers": {"front_ends", "training"},
     "training_run": {"optimizers", "reducers", "training"},
+    "stacked_circuit": {"stacked_compiled", "statevector"},
+    "stacked_compiled": {"compiled", "stacked_circuit", "statevector"},
+    "stacked_losses": {"losses", "training"},
+    "stacking": {
+        *("optimizers", "simulation", "stacked_circuit", "stacked_compiled", "stacked_losses"),
+        "threads",
+    },
+    "stacked_runs": {
+        *("base", "distillation", "fitting", "images", "targets", "training_run"),
+    },
+    "stacked_fits": {"base", "stacked_runs", "stacking", "threads"},
+    "search": {"stacked_fits"},
     "fitting": {"distillation", "images", "threads", "training_run"},
     "base": {
         *("distillation", "fitting", "images", "losses", "targets", "threads", "training_run"),
