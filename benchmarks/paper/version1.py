@@ -322,6 +322,9 @@ Accuracy on held-out training images, %, means of two splits. The teachers have 
 the students have not. A setting counts by its mean over the teachers.
 
 {markdown(["row", "setting", *arms], tried)}
+
+The time is that of all fits, as long as they took beside whatever else the machine did, divided by
+the number of jobs.
 """
 
 

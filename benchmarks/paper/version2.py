@@ -185,7 +185,7 @@ def p_text(p_value) -> str:
 def plot(ablation, tasks, qubits, path):
     """Draw the bar chart of the ablation, as in the paper."""
     figure, axes = plt.subplots(
-        *(len(tasks), len(qubits)), figsize=(15, 3.2 * len(tasks) + 1), squeeze=False, sharey="row"
+        *(len(tasks), len(qubits)), figsize=(15, 4 * len(tasks) + 1), squeeze=False, sharey="row"
     )
     for (i, j), axis in np.ndenumerate(axes):
         panel = ablation[(ablation["data"] == tasks[i].name) & (ablation["n_qubits"] == qubits[j])]
@@ -210,8 +210,8 @@ def plot(ablation, tasks, qubits, path):
         ]
         if places:
             axis.plot(*zip(*places, strict=True), "kD", ms=5, label="paper")
-        labels = [f"{r}\n{e}" for r, e in zip(cells["reducer"], cells["encoding"], strict=True)]
-        axis.set_xticks(x, labels, fontsize=7)
+        labels = [f"{r} + {e}" for r, e in zip(cells["reducer"], cells["encoding"], strict=True)]
+        axis.set_xticks(x, labels, fontsize=8, rotation=40, ha="right", rotation_mode="anchor")
         axis.set(title=f"{tasks[i].title}, {qubits[j]} qubits", ylabel="test error, %")
         axis.set_ylim(0, 100)
     figure.tight_layout(rect=(0, 0, 1, 1 - 0.45 / figure.get_figheight()))
@@ -304,9 +304,13 @@ fc + amplitude, 3 layers.
 ## What was chosen from
 
 Accuracy on the held-out training images, means of {len(SELECTION_SEEDS)} seeds that are not among
-those above. The teacher has seen these images, the student has not.
+those above. The teacher has seen these images, the student has not: that can flatter distilled
+students beside the plain one.
 
 {markdown(["data", "qubits", "setting", "validation accuracy, %"], tried)}
+
+Times are those of all fits, as long as they took beside whatever else the machine did, divided by
+the number of jobs.
 """
 
 
