@@ -79,8 +79,10 @@ def test_what_is_chosen_is_the_best_of_its_candidates(scripts, chosen):
 
     losses = scripts[1].LOSSES
     assert score(chosen.plain) == scores.xs("plain", level="setting").max()
-    assert score(chosen.labelled) == max(score(chosen.losses[loss]) for loss in losses)
-    assert score(chosen.rest) == max(score(arm) for arm in chosen.losses_with_rest.values())
+    for arm in (chosen.labelled, chosen.rest):
+        final = chosen.scores.query("rest == @arm.rest").dropna().set_index("setting")
+        assert len(final) == len(losses)
+        assert final.loc[arm.setting, "cv_accuracy_more_folds"] == final.iloc[:, -1].max()
     assert set(chosen.losses) == {*losses, *scripts[1].CONTROLS}
     for arm in [*chosen.losses.values(), *chosen.losses_with_rest.values()]:
         candidates = scores[arm.rest]
@@ -116,9 +118,9 @@ def test_held_out_images_are_not_trained_on(scripts, task, teacher, monkeypatch,
 def test_selection_seeds_are_not_reported(scripts, task, monkeypatch):
     common, runs, _ = scripts
     monkeypatch.setattr(sys, "argv", ["where_it_pays.py", "--output", str(PAPER)])
-    assert runs.SELECTION_SEED not in range(common.parse("").seeds)
+    assert not set(runs.SELECTION_SEEDS) & set(range(common.parse("").seeds))
     with pytest.raises(ValueError, match="for the selection"):
-        runs.run(task, [runs.Arm()], range(runs.SELECTION_SEED + 1))
+        runs.run(task, [runs.Arm()], range(runs.SELECTION_SEEDS[0] + 1))
 
 
 def test_test_labels_score_what_was_chosen(scripts, task, teacher, chosen, monkeypatch):

@@ -29,7 +29,7 @@ from where_it_pays_runs import (
     KINDS,
     LAMS,
     PLAIN,
-    SELECTION_SEED,
+    SELECTION_SEEDS,
     TEMPERATURES,
     TUNED,
     WITH_REST,
@@ -187,10 +187,11 @@ def main():
         f"The student is the default one of four qubits, the teacher a LeNet; seeds 0 to "
         f"{options.seeds - 1}. Loss, temperature (of {temperatures}), lam (of {lams}) and the "
         f"epochs of a plain student (of {', '.join(map(str, EPOCHS))}) are chosen by "
-        f"cross-validation on the first {per_class} training images of each class, with seed "
-        f"{SELECTION_SEED}; `where_it_pays_selection.csv` has all candidates. With the unlabelled "
-        "images, temperature, then lam, then the loss are chosen anew. Test images are for scoring "
-        "only.",
+        f"cross-validation on the first {per_class} training images of each class, with the seeds "
+        f"{', '.join(map(str, SELECTION_SEEDS))}: temperature and lam of each loss, then the loss, "
+        "by its mean over more folds. With the unlabelled images, temperature, then lam, then the "
+        "loss are chosen anew. All candidates are in `where_it_pays_selection.csv`. Test images "
+        "are for scoring only.",
     ]
     introductions = report.introductions(per_class, EPOCHS_WITH_REST, LENET_EPOCHS)
     for name, (title, table) in report.SECTIONS.items():

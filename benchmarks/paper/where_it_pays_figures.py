@@ -116,8 +116,10 @@ def settings(parts, path):
         bottom.set_xlabel("lam")
         for each in (top, bottom):
             each.axhline(0, color="black", linewidth=1)
-            each.legend(frameon=False)
+            each.legend(frameon=False, loc="upper left")
     for each in axes[:, 0]:
+        low, high = each.get_ylim()
+        each.set_ylim(low, high + 0.35 * (high - low))  # room for the legends
         each.set_ylabel("gain over plain, points")
     finish(figure, axes, path)
 
@@ -145,7 +147,7 @@ def teachers(parts, path):
         for key, values in teachers.items():
             is_top = key[0] == "epochs"
             each.annotate(
-                key[1].removesuffix(" per class"),
+                key[1].removesuffix(" per class").removesuffix(" images"),
                 (values["teacher"], 0.98 if is_top else 0.02),
                 xycoords=("data", "axes fraction"),
                 ha="center",
@@ -157,7 +159,7 @@ def teachers(parts, path):
         each.axvline(plain, color=GREY, linestyle=":", linewidth=1)
         x_label = "teacher's test accuracy, % (dotted: plain student's)"
         each.set_xlabel(f"{x_label}\nabove the axis: its images per class")
-        each.margins(y=0.2)
+        each.margins(x=0.08, y=0.2)
     axes[0, 0].set_ylabel("gain over plain, points")
     finish(figure, axes, path, legend=axes[0, 0])
 

@@ -166,6 +166,9 @@ def sizes(found):
             accuracies = [percent(each.of(arms[x])) if x in arms else "-" for x in TRIO]
             rows.append([title, str(size), *accuracies, *(cell(gains.get(x)) for x in TRIO[1:])])
             idle += [f"{label} at {size}" for label, row in gains.items() if not helps(row)]
+            if size == each.plan.plain.per_class:
+                cells = [f"{label} {cell(gains[label])}" for label in TRIO[1:]]
+                lines.append(f"- {title}, {size} other images per class: {', '.join(cells)}.")
         lines.append(f"- {title}, no gain over {PLAIN}: {'; '.join(idle) or 'nowhere'}.")
     header = ["data", "labelled images per class", *(f"{label}, %" for label in TRIO)]
     return [*lines, "", markdown([*header, *(f"gain, {label}" for label in TRIO[1:])], rows)]
