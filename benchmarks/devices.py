@@ -25,9 +25,9 @@ from qiskit_aer import AerSimulator
 import sklqkd
 from sklqkd.backends import make_backend
 from sklqkd.backends.qiskit_circuits import quantum_circuit
+from sklqkd.circuits.gates import ansatz_gates
+from sklqkd.circuits.preparation import make_preparation
 from sklqkd.encodings import make_encoding
-from sklqkd.gates import ansatz_gates
-from sklqkd.preparation import make_preparation
 
 SEED, QUBITS, LAYERS, IMAGES, SHOTS, LOOPED = 0, 4, 3, 1000, 5000, 20
 #: More standard deviations than the largest of so many frequencies has by chance.

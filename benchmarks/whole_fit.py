@@ -29,9 +29,9 @@ def distilled_step(X, y, teacher_logits, temperature=3.0, lam=0.5):
     """Return one bare step of the default distilled student on a fixed batch, as a function."""
     from sklqkd.circuits import compile_ansatz
     from sklqkd.encodings import AmplitudeEncoding
-    from sklqkd.front_ends import LinearFrontEnd
     from sklqkd.losses import DISTILLATION_LOSSES
     from sklqkd.optimizers import Adam
+    from sklqkd.reducers.front_ends import LinearFrontEnd
     from sklqkd.simulation import ExactCircuit
     from sklqkd.training import Lesson, Network, Objective
 

@@ -13,9 +13,13 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from . import datasets, evaluation, losses, plotting, search
-    from .classical_students import DistilledLinearClassifier, DistilledMLPClassifier
     from .reducers import CenterCropReducer, ConvReducer, FCReducer, PCAReducer, PoolingReducer
-    from .students import DistilledQNNClassifier, QNNClassifier
+    from .students import (
+        DistilledLinearClassifier,
+        DistilledMLPClassifier,
+        DistilledQNNClassifier,
+        QNNClassifier,
+    )
     from .teachers import AlexNetClassifier, LeNetClassifier, ResNetClassifier
 
 __all__ = [
@@ -43,8 +47,8 @@ _HOME = {
     "AlexNetClassifier": "teachers",
     "CenterCropReducer": "reducers",
     "ConvReducer": "reducers",
-    "DistilledLinearClassifier": "classical_students",
-    "DistilledMLPClassifier": "classical_students",
+    "DistilledLinearClassifier": "students",
+    "DistilledMLPClassifier": "students",
     "DistilledQNNClassifier": "students",
     "FCReducer": "reducers",
     "LeNetClassifier": "teachers",

@@ -19,9 +19,10 @@ from sklearn.utils import (
     Bunch,
     _safe_indexing,
     check_consistent_length,
-    check_random_state,
     column_or_1d,
 )
+
+from .random_states import random_generator
 
 __all__ = ["fetch_cifar10", "fetch_fashion_mnist", "fetch_mnist", "load_digits", "take_per_class"]
 
@@ -319,8 +320,7 @@ def take_per_class(X, y, n, classes=None, *, shuffle=False, random_state=None):
     wanted = present if classes is None else column_or_1d(classes)
     if len(np.unique(wanted)) < len(wanted):
         raise ValueError(f"classes={classes!r} lists a class twice.")
-    # scikit-learn reads None as NumPy's global generator, which is not ours to advance.
-    rng = np.random.RandomState() if random_state is None else check_random_state(random_state)
+    rng = random_generator(random_state)
     chosen: list[int] = []
     for label in wanted.tolist():
         members = np.flatnonzero(labels == label)

@@ -19,11 +19,11 @@ from qiskit.transpiler import CouplingMap
 from sklearn.exceptions import NotFittedError
 
 from sklqkd import QNNClassifier
-from sklqkd.circuit_export import CircuitMixin
 from sklqkd.circuits import compile_ansatz
 from sklqkd.datasets import load_digits, take_per_class
 from sklqkd.encodings import ENCODINGS, make_encoding
 from sklqkd.statevector import make_kernel
+from sklqkd.students.circuit_export import CircuitMixin
 
 from .reference import RandomTemplate, differences
 
@@ -545,6 +545,7 @@ def test_a_missing_package_is_named(student, monkeypatch, module):
 
 
 def test_importing_is_cheap():
-    code = "import sys, sklqkd.circuit_export; print({'pennylane', 'qiskit'} & set(sys.modules))"
+    heavy = "{'pennylane', 'qiskit'}"
+    code = f"import sys, sklqkd.students.circuit_export; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

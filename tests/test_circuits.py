@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sklqkd.circuits import ANSATZ_NAMES, ansatz_shape, ansatz_template, compile_ansatz
-from sklqkd.compiled import CompiledKernel
-from sklqkd.compiled_dense import CompiledDenseKernel
-from sklqkd.factored import FactoredKernel
 from sklqkd.statevector import DenseKernel, make_kernel
+from sklqkd.statevector.compiled import CompiledKernel
+from sklqkd.statevector.compiled_dense import CompiledDenseKernel
+from sklqkd.statevector.factored import FactoredKernel
 
 from .reference import (
     RandomTemplate,
@@ -74,7 +74,7 @@ def test_the_kernel_is_chosen_by_size_and_by_what_is_installed(monkeypatch):
     assert type(make_kernel(small)) is CompiledDenseKernel
     assert type(make_kernel(large)) is CompiledKernel
     assert type(make_kernel(large, compiled=False)) is FactoredKernel
-    monkeypatch.setattr("sklqkd.statevector.find_spec", lambda name: None)
+    monkeypatch.setattr("sklqkd.statevector.kernels.find_spec", lambda name: None)
     assert type(make_kernel(small)) is DenseKernel
     assert type(make_kernel(large)) is FactoredKernel
 

@@ -16,18 +16,18 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from sklqkd import DistilledQNNClassifier, FCReducer, PCAReducer, QNNClassifier
-from sklqkd.circuit_export import CircuitMixin
-from sklqkd.classical_students import DistilledLinearClassifier, DistilledMLPClassifier
 from sklqkd.datasets import load_digits, take_per_class
-from sklqkd.front_ends import LinearFrontEnd
-from sklqkd.layers import (
+from sklqkd.losses import DISTILLATION_LOSSES, softened
+from sklqkd.reducers.front_ends import LinearFrontEnd
+from sklqkd.students import DistilledLinearClassifier, DistilledMLPClassifier
+from sklqkd.students.circuit_export import CircuitMixin
+from sklqkd.students.layers import (
     HiddenArchitecture,
     HiddenLayer,
     LinearArchitecture,
     SquashLayer,
     matched_hidden_units,
 )
-from sklqkd.losses import DISTILLATION_LOSSES, softened
 from sklqkd.training import Lesson, Objective
 
 from .reference import differences

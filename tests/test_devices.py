@@ -12,12 +12,12 @@ from sklearn.model_selection import GridSearchCV
 from sklqkd import DistilledQNNClassifier, QNNClassifier
 from sklqkd.backends import make_backend
 from sklqkd.circuits import ANSATZ_NAMES, ansatz_shape, compile_ansatz
+from sklqkd.circuits.gates import ansatz_gates, shift_rule
+from sklqkd.circuits.preparation import make_preparation
 from sklqkd.datasets import load_digits
-from sklqkd.device_circuit import DeviceCircuit
 from sklqkd.encodings import ENCODINGS, make_encoding
-from sklqkd.gates import ansatz_gates, shift_rule
-from sklqkd.preparation import make_preparation
 from sklqkd.simulation import ExactCircuit, NoisyCircuit
+from sklqkd.simulation.device_circuit import DeviceCircuit
 
 from .reference import RandomTemplate, differences
 

@@ -15,9 +15,9 @@ from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error
 from sklqkd.backends import make_backend
 from sklqkd.backends.compilation import _with_plain_parameters, compile_circuit
 from sklqkd.backends.qiskit_devices import QiskitBackend
+from sklqkd.circuits.gates import CONSTANT, TURNING, GateCircuit, NamedGate, ansatz_gates
+from sklqkd.circuits.preparation import make_preparation
 from sklqkd.encodings import make_encoding
-from sklqkd.gates import CONSTANT, TURNING, GateCircuit, NamedGate, ansatz_gates
-from sklqkd.preparation import make_preparation
 from tests import reference
 
 ENCODINGS = ("amplitude", "angle", "qubit", "hadamard_ry")

@@ -17,15 +17,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from torch import nn
 
-from sklqkd.front_ends import ConvFrontEnd, LinearFrontEnd
 from sklqkd.images import image_layout
-from sklqkd.reducers import (
-    CenterCropReducer,
-    ConvReducer,
-    FCReducer,
-    PCAReducer,
-    PoolingReducer,
-)
+from sklqkd.reducers import CenterCropReducer, ConvReducer, FCReducer, PCAReducer, PoolingReducer
+from sklqkd.reducers.front_ends import ConvFrontEnd, LinearFrontEnd
 
 REDUCERS = [
     PCAReducer(),
@@ -587,7 +581,7 @@ def test_vectors_that_could_not_be_shared_are_refused(make):
 
 def test_importing_is_light():
     code = (
-        "import sys, sklqkd.reducers, sklqkd.front_ends, sklqkd.datasets\n"
+        "import sys, sklqkd.reducers, sklqkd.reducers.front_ends, sklqkd.datasets\n"
         "print([m for m in ('torch', 'skorch', 'pennylane', 'qiskit') if m in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -3,6 +3,7 @@
 import joblib
 import numpy as np
 import pytest
+import sklqkd.search.fits
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
@@ -12,7 +13,6 @@ from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, ShuffleSpl
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-import sklqkd.stacked_fits
 from sklqkd import DistilledQNNClassifier, QNNClassifier
 from sklqkd.datasets import load_digits, take_per_class
 from sklqkd.search import StackedGridSearchCV, StackedRandomizedSearchCV
@@ -35,13 +35,13 @@ def student(digits):
 def n_trained(monkeypatch):
     """Return the numbers of students that were trained together."""
     numbers = []
-    original = sklqkd.stacked_fits.train_runs
+    original = sklqkd.search.fits.train_runs
 
     def train_runs(runs):
         numbers.append(len(runs))
         original(runs)
 
-    monkeypatch.setattr(sklqkd.stacked_fits, "train_runs", train_runs)
+    monkeypatch.setattr(sklqkd.search.fits, "train_runs", train_runs)
     return numbers
 
 
@@ -193,7 +193,7 @@ class Interrupts:
 
 
 def test_an_interrupted_search_goes_on(student, digits, tmp_path, n_trained, monkeypatch):
-    monkeypatch.setattr(sklqkd.stacked_fits, "STACK", 3)
+    monkeypatch.setattr(sklqkd.search.fits, "STACK", 3)
     options = {"cv": 3, "refit": False, "checkpoint": tmp_path / "search.joblib"}
     search = StackedGridSearchCV(student, GRID, scoring=Interrupts(7), **options)
     with pytest.raises(KeyboardInterrupt):

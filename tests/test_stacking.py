@@ -9,10 +9,11 @@ from sklearn.ensemble import RandomForestClassifier
 from sklqkd import DistilledMLPClassifier, DistilledQNNClassifier, QNNClassifier
 from sklqkd.circuits import compile_ansatz
 from sklqkd.datasets import load_digits, take_per_class
-from sklqkd.stacked_circuit import StackedCircuit, make_stacked_circuit
-from sklqkd.stacked_runs import SharedFold, prepare_run
-from sklqkd.stacking import Stack, stack_key, train_runs
+from sklqkd.search.runs import SharedFold, prepare_run
+from sklqkd.search.stacking import Stack, stack_key, train_runs
 from sklqkd.statevector import DenseKernel
+from sklqkd.statevector.kernels import make_stacked_circuit
+from sklqkd.statevector.stacked import StackedCircuit
 from sklqkd.threads import one_thread
 
 both_ways = pytest.mark.parametrize("compiled", [False, True])

@@ -27,7 +27,7 @@ from skorch.callbacks import Callback, EarlyStopping, EpochScoring
 from skorch.dataset import ValidSplit
 
 from sklqkd import AlexNetClassifier, LeNetClassifier, ResNetClassifier
-from sklqkd.modules import AlexNet, LeNet5, ResidualBlock, ResNet
+from sklqkd.teachers.modules import AlexNet, LeNet5, ResidualBlock, ResNet
 
 SMALL = {
     LeNetClassifier: {},

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sklqkd.circuits import ANSATZ_NAMES, compile_ansatz
 from sklqkd.encodings import ENCODINGS, make_encoding
 from sklqkd.simulation import ExactCircuit
-from sklqkd.torch_simulation import TorchCircuit
+from sklqkd.simulation.torch_circuit import TorchCircuit
 from sklqkd.training import Network
 
 from .reference import RandomTemplate
@@ -222,5 +222,5 @@ def test_an_unknown_encoding_is_refused():
 
 
 def test_importing_it_does_not_load_torch():
-    code = "import sys, sklqkd.torch_simulation; sys.exit('torch' in sys.modules)"
+    code = "import sys, sklqkd.simulation.torch_circuit; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -6,9 +6,9 @@ import pytest
 
 from sklqkd.circuits import ANSATZ_NAMES, ansatz_shape, ansatz_template, compile_ansatz
 from sklqkd.encodings import ENCODINGS, make_encoding
-from sklqkd.front_ends import LinearFrontEnd
 from sklqkd.losses import DISTILLATION_LOSSES
 from sklqkd.optimizers import Adam
+from sklqkd.reducers.front_ends import LinearFrontEnd
 from sklqkd.simulation import ExactCircuit
 from sklqkd.training import MEASUREMENTS, Lesson, Network, Objective, train_epoch
 

@@ -25,7 +25,7 @@ from sklearn.model_selection import StratifiedShuffleSplit
 
 from sklqkd import DistilledQNNClassifier
 from sklqkd.evaluation import compare
-from sklqkd.front_ends import ConvFrontEnd
+from sklqkd.reducers.front_ends import ConvFrontEnd
 
 TEACHERS = ("LeNet", "AlexNet", "ensemble")
 STUDENT = {
@@ -78,12 +78,12 @@ ROWS = [
 ]
 
 
-def make_student(row, task, **parameters):
-    shape = {"n_qubits": row.n_qubits, "image_shape": task.image_shape}
+def make_student(n_qubits, task, **parameters):
+    shape = {"n_qubits": n_qubits, "image_shape": task.image_shape}
     return DistilledQNNClassifier(**STUDENT, **shape, **parameters)
 
 
-def run_as_published(row, task, images, logits, seed, epochs) -> dict:
+def run_as_published(name, n_qubits, task, images, logits, seed, epochs) -> dict:
     """Train a student and score it on the test images after every epoch, as the paper does.
 
     Returns
@@ -92,7 +92,7 @@ def run_as_published(row, task, images, logits, seed, epochs) -> dict:
         "best" is the accuracy that the paper would report, "last" that after the last epoch.
     """
     start = time.perf_counter()
-    student = make_student(row, task, **AS_PUBLISHED)
+    student = make_student(n_qubits, task, **AS_PUBLISHED)
     if logits is None:
         student.set_params(lam=0)
     # One generator for all the epochs: a number would start each of them with the same images.
@@ -100,7 +100,7 @@ def run_as_published(row, task, images, logits, seed, epochs) -> dict:
     accuracies = []
     for _ in range(epochs):
         X, y = task.X[images], task.y[images]
-        student.partial_fit(X, y, classes=np.arange(row.n_classes), teacher_logits=logits)
+        student.partial_fit(X, y, classes=np.arange(task.n_classes), teacher_logits=logits)
         accuracies.append(student.score(task.X_test, task.y_test))
     seconds = time.perf_counter() - start
     return {"best": max(accuracies), "last": accuracies[-1], "seconds": seconds}
@@ -114,7 +114,8 @@ def as_published(row, task, images, logits, options) -> pandas.DataFrame:
     arms = {"plain": None, **logits}
     jobs = [(arm, seed) for arm in arms for seed in range(min(options.seeds, PUBLISHED_SEEDS))]
     found = joblib.Parallel(n_jobs=options.n_jobs)(
-        joblib.delayed(run)(row, task, images, arms[arm], seed, epochs) for arm, seed in jobs
+        joblib.delayed(run)(row.name, row.n_qubits, task, images, arms[arm], seed, epochs)
+        for arm, seed in jobs
     )
     pairs = zip(jobs, found, strict=True)
     return pandas.DataFrame([{"arm": arm, "seed": seed, **run} for (arm, seed), run in pairs])
@@ -136,9 +137,9 @@ def choose(row, task, images, logits, options):
     """
     shape = {**HONEST, "max_iter": 15} if options.quick else HONEST
     arms = [(setting, teacher) for setting in SETTINGS for teacher in logits]
-    students = {"plain": make_student(row, task, lam=0, **shape)}
+    students = {"plain": make_student(row.n_qubits, task, lam=0, **shape)}
     students |= {
-        f"{setting} {teacher}": make_student(row, task, **SETTINGS[setting], **shape)
+        f"{setting} {teacher}": make_student(row.n_qubits, task, **SETTINGS[setting], **shape)
         for setting, teacher in arms
     }
     words = {f"{setting} {teacher}": logits[teacher] for setting, teacher in arms}
@@ -165,9 +166,9 @@ def choose(row, task, images, logits, options):
 def honest(row, task, images, logits, setting, options):
     """Return the comparison of the arms on the test images."""
     shape = {**HONEST, "max_iter": 15} if options.quick else HONEST
-    students = {"plain": make_student(row, task, lam=0, **shape)}
+    students = {"plain": make_student(row.n_qubits, task, lam=0, **shape)}
     for teacher in logits:
-        students[teacher] = make_student(row, task, **SETTINGS[setting], **shape)
+        students[teacher] = make_student(row.n_qubits, task, **SETTINGS[setting], **shape)
     return compare(
         *(students, task.X[images], task.y[images], task.X_test, task.y_test),
         seeds=options.seeds,

@@ -19,8 +19,8 @@ from common import CACHE, PER_CLASS, get_teacher, load, markdown, parse, percent
 from sklearn.model_selection import StratifiedShuffleSplit
 
 from sklqkd import DistilledQNNClassifier, LeNetClassifier
-from sklqkd.comparison import holm
 from sklqkd.evaluation import Comparison, compare
+from sklqkd.evaluation.comparison import holm
 
 REDUCERS = ("fc", "avg_pool", "max_pool", "crop", "pca")
 ENCODINGS = ("amplitude", "angle", "qubit")

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.ticker import NullFormatter, NullLocator
 from where_it_pays_runs import CONTROLS, DISTILLED, PLAIN, WITH_REST
 
-from sklqkd.comparison import mean_interval
+from sklqkd.evaluation.comparison import mean_interval
 
 # Okabe and Ito's colours, told apart by the colour-blind; markers differ too.
 ORANGE, BLUE, GREEN, PURPLE, GREY = "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#555555"

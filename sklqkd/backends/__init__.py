@@ -1,8 +1,8 @@
 """What runs a student's circuit instead of the exact simulator: PennyLane's devices, Qiskit Aer.
 
-A backend turns a :class:`sklqkd.gates.GateCircuit` and a matrix of angles into probabilities, all
-rows in one job. :func:`make_backend` finds it by name and checks everything that can be checked
-before a job runs.
+A backend turns a :class:`sklqkd.circuits.gates.GateCircuit` and a matrix of angles into
+probabilities, all rows in one job. :func:`make_backend` finds it by name and checks everything that
+can be checked before a job runs.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ..gates import GateCircuit
+from ..circuits.gates import GateCircuit
 from .mitigation import ReadoutMitigation
 from .pennylane_devices import PennyLaneBackend, installed_devices
 from .qiskit_devices import QiskitBackend
@@ -73,7 +73,7 @@ def make_backend(
 
     Examples
     --------
-    >>> from sklqkd.gates import GateCircuit, NamedGate
+    >>> from sklqkd.circuits.gates import GateCircuit, NamedGate
     >>> circuit = GateCircuit(1, (NamedGate("RX", (0,), 0),), 1)
     >>> backend = make_backend("default.qubit", n_qubits=1)
     >>> angles = np.array([[0.0], [np.pi / 2]])

@@ -6,7 +6,7 @@ import inspect
 
 import numpy as np
 
-from ..gates import GateCircuit
+from ..circuits.gates import GateCircuit
 from .noise import check_strengths, noisy_operations
 
 __all__ = ["PennyLaneBackend", "installed_devices"]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..gates import GateCircuit
+from ..circuits.gates import GateCircuit
 
 __all__ = ["QISKIT_NAMES", "quantum_circuit", "wire_order"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..gates import GateCircuit
+from ..circuits.gates import GateCircuit
 from .aer import AerRunner
 from .compilation import CompiledCircuit
 from .remote import RemoteRunner

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from ..gates import GateCircuit
+from ..circuits.gates import GateCircuit
 from .qiskit_circuits import quantum_circuit
 
 __all__ = [

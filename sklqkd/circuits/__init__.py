@@ -1,0 +1,14 @@
+"""From a PennyLane template to a compiled program or to named gates.
+
+PennyLane says what a circuit is: an ansatz is a template ``f(weights, wires)`` with a ``shape``
+(:mod:`sklqkd.circuits.templates`). :mod:`sklqkd.circuits.tracing` reads the operations that it
+queues, :mod:`sklqkd.circuits.compiler` fuses them for the exact simulator, and
+:mod:`sklqkd.circuits.gates` keeps them by name for devices, as :mod:`sklqkd.circuits.preparation`
+does for the encodings.
+"""
+
+from .compiler import compile_ansatz
+from .templates import ANSATZ_NAMES, ansatz_shape, ansatz_template
+from .tracing import trace_template
+
+__all__ = ["ANSATZ_NAMES", "ansatz_shape", "ansatz_template", "compile_ansatz", "trace_template"]

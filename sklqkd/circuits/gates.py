@@ -1,0 +1,265 @@
+"""A student's circuit as a list of named gates with angles: what devices run and people read.
+
+The exact simulator multiplies fused matrices; a device wants gates. A :class:`GateCircuit` names
+them, and keeps every angle in a column of a matrix of shape (n_runs, n_angles), so that one circuit
+stands for all images and, with shifted columns, for all terms of the parameter-shift rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .templates import ansatz_shape, ansatz_template
+from .tracing import Angle, affine_angle, probes, trace_template
+
+__all__ = ["AnsatzGates", "GateCircuit", "NamedGate", "ansatz_gates", "shift_rule"]
+
+#: Gates with one angle, and those without, that devices know by name. All else is decomposed.
+TURNING = frozenset(
+    (
+        *("RX", "RY", "RZ", "PhaseShift", "CRX", "CRY", "CRZ", "ControlledPhaseShift"),
+        *("IsingXX", "IsingYY", "IsingZZ"),
+    )
+)
+CONSTANT = frozenset(
+    (
+        *("Hadamard", "PauliX", "PauliY", "PauliZ", "S", "T", "SX"),
+        *("CNOT", "CY", "CZ", "SWAP", "Toffoli", "CSWAP"),
+    )
+)
+# As rotations in the order of application: (name, parameter or constant angle).
+_EULER: dict[str, tuple[tuple[str, int | float], ...]] = {
+    "U1": (("PhaseShift", 0),),
+    "Rot": (("RZ", 0), ("RY", 1), ("RZ", 2)),
+    "U2": (("RZ", 1), ("RY", np.pi / 2), ("RZ", 0)),
+    "U3": (("RZ", 2), ("RY", 0), ("RZ", 1)),
+    "CRot": (("CRZ", 0), ("CRY", 1), ("CRZ", 2)),
+}
+_IGNORED = frozenset(("Identity", "GlobalPhase", "Barrier", "WireCut", "Snapshot"))
+
+
+class NamedGate(NamedTuple):
+    """One gate.
+
+    Attributes
+    ----------
+    name : str
+        PennyLane's: one of `TURNING`, with an angle, or of `CONSTANT`, or "QubitUnitary".
+    wires : tuple of int
+    angle : int or None
+        Column of its angle; None for a gate without.
+    matrix : ndarray or None
+        Of a "QubitUnitary", (2^k, 2^k), the first wire in the most significant bit.
+    """
+
+    name: str
+    wires: tuple[int, ...]
+    angle: int | None = None
+    matrix: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class GateCircuit:
+    """Gates in the order of their application.
+
+    Attributes
+    ----------
+    n_qubits : int
+    gates : tuple of NamedGate
+    n_angles : int
+        Number of columns of a matrix of angles.
+    """
+
+    n_qubits: int
+    gates: tuple[NamedGate, ...]
+    n_angles: int
+
+    def then(self, later: GateCircuit) -> GateCircuit:
+        """Return this circuit followed by `later`, whose angles come in the columns behind."""
+        moved = (
+            gate if gate.angle is None else gate._replace(angle=gate.angle + self.n_angles)
+            for gate in later.gates
+        )
+        return GateCircuit(self.n_qubits, (*self.gates, *moved), self.n_angles + later.n_angles)
+
+    def operations(self, angles: np.ndarray) -> list:
+        """Return the circuit as PennyLane operations.
+
+        Parameters
+        ----------
+        angles : ndarray of shape (n_angles,) or (n_runs, n_angles)
+            In radians. Of many runs, the operations are broadcast: a gate takes its column, or one
+            number where the column has only one.
+
+        Returns
+        -------
+        operations : list of pennylane.operation.Operation
+        """
+        import pennylane as qml
+
+        operations = []
+        for gate in self.gates:
+            if gate.matrix is not None:
+                operations.append(qml.QubitUnitary(gate.matrix, wires=gate.wires))
+            elif gate.angle is None:
+                operations.append(getattr(qml, gate.name)(wires=gate.wires))
+            else:
+                column = angles[..., gate.angle]
+                if np.ndim(column) and (column == column[0]).all():
+                    column = column[0]
+                operations.append(getattr(qml, gate.name)(column, wires=gate.wires))
+        return operations
+
+
+class AnsatzGates(NamedTuple):
+    """An ansatz as gates, and its angles as functions of its weights.
+
+    Attributes
+    ----------
+    circuit : GateCircuit
+    indices : ndarray of int, shape (n_angles,)
+        The weight that each angle belongs to; -1 for a constant.
+    scale, offset : ndarray of shape (n_angles,)
+        ``angle = scale * weights[index] + offset``.
+    """
+
+    circuit: GateCircuit
+    indices: np.ndarray
+    scale: np.ndarray
+    offset: np.ndarray
+
+    def angles(self, weights: np.ndarray) -> np.ndarray:
+        """Return the angles, (n_angles,), for flat `weights`."""
+        padded = np.append(np.asarray(weights, float), 0.0)
+        return self.scale * padded[self.indices] + self.offset
+
+
+def ansatz_gates(ansatz: str | Callable, n_qubits: int, n_layers: int) -> AnsatzGates:
+    """Break an ansatz down to gates that devices know by name.
+
+    Parameters
+    ----------
+    ansatz : str or callable
+        As for :func:`sklqkd.circuits.compile_ansatz`.
+    n_qubits, n_layers : int
+
+    Returns
+    -------
+    ansatz_gates : AnsatzGates
+
+    Raises
+    ------
+    ValueError
+        As :func:`sklqkd.circuits.compile_ansatz` does.
+
+    Examples
+    --------
+    >>> ansatz = ansatz_gates("basic_entangler", n_qubits=2, n_layers=1)
+    >>> [gate.name for gate in ansatz.circuit.gates], ansatz.indices
+    (['RX', 'RX', 'CNOT'], array([0, 1]))
+    """
+    if isinstance(ansatz, str):
+        return _named_ansatz_gates(ansatz, n_qubits, n_layers)
+    return _ansatz_gates(ansatz, n_qubits, n_layers)
+
+
+@lru_cache(maxsize=64)
+def _named_ansatz_gates(ansatz, n_qubits, n_layers):
+    return _ansatz_gates(ansatz, n_qubits, n_layers)
+
+
+def _ansatz_gates(ansatz, n_qubits, n_layers):
+    shape = ansatz_shape(ansatz, n_qubits, n_layers)
+    n_weights = int(np.prod(shape))
+    template = ansatz_template(ansatz)
+    tried = probes(n_weights)
+    traces = [
+        [
+            part
+            for operation in trace_template(template, probe.reshape(shape), n_qubits)
+            for part in _named(operation)
+        ]
+        for probe in tried
+    ]
+    gates: list[NamedGate] = []
+    angles: list[Angle] = []
+    for parts in zip(*traces, strict=True):
+        name, wires, value, matrix = parts[0]
+        if any(part[:2] != (name, wires) for part in parts):
+            raise ValueError(
+                "The gates of the ansatz change with its weights. Let the weights be nothing but "
+                "angles of the gates."
+            )
+        gates.append(NamedGate(name, wires, None if value is None else len(angles), matrix))
+        if value is not None:
+            angles.append(affine_angle([part[2] for part in parts], tried, wires))
+    columns = np.array(angles, float).reshape(-1, 3)
+    return AnsatzGates(
+        GateCircuit(n_qubits, tuple(gates), len(angles)),
+        columns[:, 0].astype(int),
+        columns[:, 1],
+        columns[:, 2],
+    )
+
+
+def _named(operation) -> list[tuple[str, tuple[int, ...], float | None, Any]]:
+    """Break a PennyLane operation down to (name, wires, angle, matrix)."""
+    wires = tuple(int(wire) for wire in operation.wires)
+    name = operation.name
+    if name in _IGNORED:
+        return []
+    if name in TURNING:
+        return [(name, wires, float(operation.data[0]), None)]
+    if name in CONSTANT:
+        return [(name, wires, None, None)]
+    if name in _EULER:
+        values = [float(value) for value in operation.data]
+        return [
+            (rotation, wires, values[p] if isinstance(p, int) else p, None)
+            for rotation, p in _EULER[name]
+        ]
+    if not operation.data and operation.has_matrix and len(wires) <= 2:
+        return [("QubitUnitary", wires, None, np.asarray(operation.matrix(), complex))]
+    if operation.has_decomposition:
+        return [part for step in operation.decomposition() for part in _named(step)]
+    if operation.has_matrix:
+        return [("QubitUnitary", wires, None, np.asarray(operation.matrix(), complex))]
+    raise ValueError(
+        f"The ansatz contains {name}, which is not a unitary gate with a matrix or a "
+        "decomposition. Only gates can run on a device."
+    )
+
+
+@cache
+def shift_rule(name: str) -> tuple[tuple[float, float], ...]:
+    """Return the parameter-shift rule of a gate with an angle.
+
+    Parameters
+    ----------
+    name : str
+        One of `TURNING`.
+
+    Returns
+    -------
+    terms : tuple of (coefficient, shift)
+        The derivative of an expectation value for the angle is the sum of the coefficients times
+        its values at the shifted angles: two terms, or four for controlled rotations
+        (Wierichs et al., arXiv:2107.12390). Coefficients are 1/2 at shifts of pi/2; the code of
+        arXiv:2311.13810 shifts by pi/4 without the factor, and its gradients are too long by
+        sqrt(2).
+
+    Examples
+    --------
+    >>> [(round(float(c), 3), round(float(s), 3)) for c, s in shift_rule("RY")]
+    [(0.5, 1.571), (-0.5, -1.571)]
+    """
+    import pennylane as qml
+
+    frequencies = (0.5, 1.0) if name in ("CRX", "CRY", "CRZ") else (1.0,)
+    rule = qml.gradients.generate_shift_rule(frequencies)
+    return tuple((float(coefficient), float(shift)) for coefficient, shift in rule)

@@ -1,0 +1,226 @@
+"""What a template does: the operations that it queues, and which weight each angle belongs to.
+
+A template is traced a few times with different weights, so that factor and offset of each angle are
+seen. What is not of that form is refused, never approximated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+__all__ = [
+    "ATOL",
+    "Angle",
+    "Traced",
+    "affine_angle",
+    "match_traces",
+    "primitives",
+    "probes",
+    "trace_template",
+]
+
+_PAULI = {
+    "X": np.array([[0, 1], [1, 0]], complex),
+    "Y": np.array([[0, -1j], [1j, 0]], complex),
+    "Z": np.array([[1, 0], [0, -1]], complex),
+}
+
+
+_HADAMARD = np.array([[1, 1], [1, -1]], complex) / np.sqrt(2)
+
+
+_S_HADAMARD = np.diag([1, 1j]) @ _HADAMARD  # turns Z into Y
+
+
+# Euler angles of one-qubit gates, in the order of application: (axis, parameter or constant angle).
+_ROTATIONS: dict[str, tuple[tuple[str, int | float], ...]] = {
+    "RX": (("X", 0),),
+    "RY": (("Y", 0),),
+    "RZ": (("Z", 0),),
+    "PhaseShift": (("Z", 0),),
+    "U1": (("Z", 0),),
+    "Rot": (("Z", 0), ("Y", 1), ("Z", 2)),
+    "U2": (("Z", 1), ("Y", np.pi / 2), ("Z", 0)),
+    "U3": (("Z", 2), ("Y", 0), ("Z", 1)),
+}
+
+
+# Two-qubit rotations that are diagonal after a change of basis on each wire.
+_BASES = {
+    "CRX": (None, _HADAMARD),
+    "CRY": (None, _S_HADAMARD),
+    "IsingXX": (_HADAMARD, _HADAMARD),
+    "IsingYY": (_S_HADAMARD, _S_HADAMARD),
+}
+
+
+ATOL = 1e-12
+
+
+def probes(n_weights: int) -> np.ndarray:
+    """Return the weights that a template is traced with, shape (4, n_weights)."""
+    return np.random.default_rng(20231113).uniform(0.3, 2.8, (4, n_weights))
+
+
+class Angle(NamedTuple):
+    """``scale * weights[weight] + offset``; weight -1 for a constant."""
+
+    weight: int = -1
+    scale: float = 0.0
+    offset: float = 0.0
+
+
+class Traced(NamedTuple):
+    """One primitive operation of one trace: `angle` is None for a constant gate."""
+
+    kind: str  # "constant", "rotation" (one qubit) or "diagonal"
+    wires: tuple[int, ...]
+    matrix: np.ndarray  # the gate; the Pauli matrix; or the generator's diagonal
+    angle: Any = None
+
+
+def trace_template(template: Callable, weights: np.ndarray, n_qubits: int) -> list:
+    """Run a template once and return the PennyLane operations that it queues, checked."""
+    import pennylane as qml
+
+    with qml.queuing.AnnotatedQueue() as queue:
+        template(weights, wires=range(n_qubits))
+    tape = qml.tape.QuantumScript.from_queue(queue)
+    if tape.measurements:
+        raise ValueError(
+            f"The ansatz {template!r} measures. Return nothing from the template: the student's "
+            "`measurement` parameter says what is read out."
+        )
+    for operation in tape.operations:
+        outside = [wire for wire in operation.wires if wire not in range(n_qubits)]
+        if outside:
+            raise ValueError(
+                f"The ansatz {template!r} acts on the wires {outside}, but there are only "
+                f"{n_qubits} qubits (wires 0 to {n_qubits - 1})."
+            )
+    return tape.operations
+
+
+def primitives(operation) -> list[Traced]:
+    """Break a PennyLane operation down."""
+    import pennylane as qml
+
+    wires = tuple(int(wire) for wire in operation.wires)
+    values = [float(v) for v in operation.data] if _has_scalar_parameters(operation) else []
+    name = operation.name
+    if name in ("Identity", "GlobalPhase", "Barrier", "WireCut", "Snapshot"):
+        return []
+    if name in _ROTATIONS:
+        return [
+            Traced("rotation", wires, _PAULI[axis], values[p] if isinstance(p, int) else p)
+            for axis, p in _ROTATIONS[name]
+        ]
+    if isinstance(operation, qml.operation.Channel):
+        raise ValueError(f"The ansatz contains {operation}, which is not a unitary gate.")
+    if not operation.data and operation.has_matrix:
+        return [Traced("constant", wires, np.asarray(operation.matrix(), complex))]
+    if name == "CRot":
+        # PennyLane's decomposition adds weights up; this one gives each its own angle.
+        parts = (qml.CRZ(values[0], wires), qml.CRY(values[1], wires), qml.CRZ(values[2], wires))
+        return [primitive for part in parts for primitive in primitives(part)]
+    if len(values) == 1 and name in _BASES:
+        return _diagonalised(operation, wires, values[0], _BASES[name])
+    if len(values) == 1 and len(wires) <= 6 and _has_generator(operation):
+        return _rotation_by_generator(operation, wires, values[0])
+    if operation.has_decomposition:
+        parts = operation.decomposition()
+        return [primitive for part in parts for primitive in primitives(part)]
+    if operation.has_matrix:
+        return [Traced("constant", wires, np.asarray(operation.matrix(), complex))]
+    raise ValueError(
+        f"The ansatz contains {operation.name}, which is not a unitary gate with a matrix, a "
+        "generator or a decomposition. Only gates can be trained by the exact simulator."
+    )
+
+
+def _has_scalar_parameters(operation) -> bool:
+    return all(np.ndim(value) == 0 for value in operation.data)
+
+
+def _has_generator(operation) -> bool:
+    return operation.has_generator and operation.has_matrix
+
+
+def _generator(operation) -> np.ndarray:
+    """Return G of ``exp(i angle G)`` as a matrix on the operation's wires."""
+    import pennylane as qml
+
+    return np.asarray(qml.matrix(operation.generator(), wire_order=operation.wires), complex)
+
+
+def _diagonalised(operation, wires, value, bases) -> list[Traced]:
+    """Write a two-qubit rotation as one-qubit gates around a diagonal one."""
+    left, right = (np.eye(2) if basis is None else basis for basis in bases)
+    change = np.kron(left, right)
+    diagonal = np.diag(change.conj().T @ _generator(operation) @ change).real
+    sides = [(wire, basis) for wire, basis in zip(wires, bases, strict=True) if basis is not None]
+    return [
+        *(Traced("constant", (wire,), basis.conj().T) for wire, basis in sides),
+        Traced("diagonal", wires, diagonal, value),
+        *(Traced("constant", (wire,), basis) for wire, basis in sides),
+    ]
+
+
+def _rotation_by_generator(operation, wires, value) -> list[Traced]:
+    """Write ``exp(i angle G)`` as its eigenvectors around a diagonal gate."""
+    generator = _generator(operation)
+    if np.allclose(generator, np.diag(np.diag(generator)), atol=ATOL):
+        return [Traced("diagonal", wires, np.diag(generator).real, value)]
+    eigenvalues, vectors = np.linalg.eigh(generator)
+    return [
+        Traced("constant", wires, vectors.conj().T),
+        Traced("diagonal", wires, eigenvalues, value),
+        Traced("constant", wires, vectors),
+    ]
+
+
+def match_traces(traces: list[list[Traced]], probes: np.ndarray) -> list[Traced]:
+    """Compare the traces and put an :class:`Angle` in the place of each value."""
+    first = traces[0]
+    for other in traces[1:]:
+        same = len(first) == len(other) and all(
+            a.kind == b.kind
+            and a.wires == b.wires
+            and a.matrix.shape == b.matrix.shape
+            and np.allclose(a.matrix, b.matrix, atol=ATOL)
+            for a, b in zip(first, other, strict=True)
+        )
+        if not same:
+            raise ValueError(
+                "The gates of the ansatz change with its weights. Let the weights be nothing but "
+                "angles of the gates."
+            )
+    return [
+        operation
+        if operation.angle is None
+        else operation._replace(
+            angle=affine_angle([trace[i].angle for trace in traces], probes, operation.wires)
+        )
+        for i, operation in enumerate(first)
+    ]
+
+
+def affine_angle(values: Sequence[float], probes: np.ndarray, wires: tuple[int, ...]) -> Angle:
+    """Find the weight, the scale and the offset behind the values of an angle in all traces."""
+    angles = np.array(values)
+    if np.allclose(angles, angles[0], atol=ATOL):
+        return Angle(offset=float(angles[0]))
+    scales = (angles[1] - angles[0]) / (probes[1] - probes[0])
+    offsets = angles[0] - scales * probes[0]
+    fits = np.isclose(scales * probes + offsets, angles[:, None], rtol=0, atol=1e-10).all(axis=0)
+    if not fits.any():
+        raise ValueError(
+            f"An angle on wires {list(wires)} of the ansatz is not of the form "
+            "scale * weight + offset. Give each angle one weight, and let the optimiser combine "
+            "them."
+        )
+    index = int(np.argmax(fits))
+    return Angle(index, float(scales[index]), float(offsets[index]))

@@ -1,0 +1,79 @@
+"""What all reducers share."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import ClassVar
+
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+)
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+
+from ..atomic import unchanged_on_error
+from ..images import check_rows, image_layout
+
+__all__ = ["Reducer"]
+
+
+class Reducer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """What the reducers share: checking X, and a fit that succeeds or leaves no trace."""
+
+    _parameter_constraints: ClassVar[dict] = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "image_shape": [None, "array-like"],
+    }
+    _min_samples = 1
+
+    @unchanged_on_error
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Fit the reducer to `X`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            One flattened image per row.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            The fitted reducer.
+        """
+        X = check_rows(self, X, ensure_min_samples=self._min_samples)
+        self._fit(X)
+        self._n_features_out = self.n_components
+        return self
+
+    def transform(self, X):
+        """Return the features of `X`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            One flattened image per row.
+
+        Returns
+        -------
+        features : ndarray of shape (n_samples, n_components)
+            In the dtype of `X` (float32 or float64; float64 for any other).
+        """
+        check_is_fitted(self)
+        return self._transform(check_rows(self, X, reset=False))
+
+    def _check_shape(self, n_features):
+        # PCA and FC use the pixels as they come: any number of them will do, but a shape that
+        # was stated has to fit.
+        if self.image_shape is not None:
+            image_layout(n_features, self.image_shape)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

@@ -1,0 +1,103 @@
+"""A student's quantum part on a backend: gates in, probabilities out, gradients by parameter shift.
+
+Every angle of the gate circuit, of the encoding as well as of the ansatz, has an exact shift rule,
+so that a whole hybrid network, with a trained front-end before the circuit, is trained on a device.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..backends import Backend, PennyLaneBackend
+from ..circuits.gates import AnsatzGates, shift_rule
+from ..circuits.preparation import Preparation
+
+__all__ = ["DeviceCircuit"]
+
+
+class DeviceCircuit:
+    """Encoding and ansatz on a backend; obeys :class:`sklqkd.simulation.Circuit`.
+
+    Parameters
+    ----------
+    preparation : Preparation
+        The encoding as gates.
+    ansatz : AnsatzGates
+    n_weights : int
+        Length of the ansatz's flat weight vector.
+    backend : Backend
+    rng : numpy.random.Generator
+        Where the seeds of a simulator with shots come from.
+    """
+
+    n_rows = None  # a prediction is one job
+
+    def __init__(
+        self,
+        preparation: Preparation,
+        ansatz: AnsatzGates,
+        n_weights: int,
+        backend: Backend,
+        rng: np.random.Generator,
+    ):
+        self._preparation, self._ansatz = preparation, ansatz
+        self._backend, self._rng = backend, rng
+        self._gates = preparation.circuit.then(ansatz.circuit)
+        self.n_qubits, self.n_weights = self._gates.n_qubits, n_weights
+        self.permutation = np.arange(2**self.n_qubits)
+        n_prepared = preparation.circuit.n_angles
+        names = {gate.angle: gate.name for gate in self._gates.gates if gate.angle is not None}
+        self._rules = [shift_rule(names[column]) for column in range(self._gates.n_angles)]
+        self._input_columns = np.arange(n_prepared)
+        self._weight_columns = n_prepared + np.flatnonzero(ansatz.indices >= 0)
+
+    def prepare(self, weights):
+        """See :class:`sklqkd.simulation.Circuit`."""
+        self._ansatz_angles = self._ansatz.angles(weights)
+
+    def probabilities(self, features, keep=True):
+        """See :class:`sklqkd.simulation.Circuit`; all rows are one job."""
+        prepared = self._preparation.angles(features)
+        angles = np.empty((len(features), self._gates.n_angles))
+        angles[:, : prepared.shape[1]] = prepared
+        angles[:, prepared.shape[1] :] = self._ansatz_angles
+        self._angles = angles
+        return self._backend.probabilities(self._gates, angles, self._rng).T
+
+    def backward(self, gradient, with_input):
+        """See :class:`sklqkd.simulation.Circuit`."""
+        columns = self._weight_columns
+        if with_input:
+            columns = np.concatenate([self._input_columns, columns])
+        of_angles = np.zeros(self._angles.shape)
+        if isinstance(self._backend, PennyLaneBackend) and self._backend.has_adjoint:
+            # Not every gate's angle is trained, but one sweep gives them all.
+            of_angles[:] = self._backend.adjoint_gradient(self._gates, self._angles, gradient.T)
+        else:
+            of_angles[:, columns] = self._shifted_gradient(columns, gradient.T)
+        ansatz = self._ansatz
+        n_prepared = len(self._input_columns)
+        of_ansatz = of_angles[:, n_prepared:].sum(axis=0) * ansatz.scale
+        used = ansatz.indices >= 0
+        of_weights = np.bincount(ansatz.indices[used], of_ansatz[used], self.n_weights)
+        if not with_input:
+            return of_weights, None
+        return of_weights, self._preparation.backward(of_angles[:, :n_prepared])
+
+    def _shifted_gradient(self, columns, gradient):
+        """Return the gradient for some columns of the angles, in one job."""
+        terms = [(column, *term) for column in columns for term in self._rules[column]]
+        n_samples = len(self._angles)
+        if not terms:
+            return np.zeros((n_samples, 0))
+        shifted = np.tile(self._angles, (len(terms), 1, 1))
+        for run, (column, _, shift) in zip(shifted, terms, strict=True):
+            run[:, column] += shift
+        runs = shifted.reshape(-1, self._gates.n_angles)
+        probabilities = self._backend.probabilities(self._gates, runs, self._rng)
+        values = (probabilities.reshape(len(terms), n_samples, -1) * gradient).sum(axis=-1)
+        result = np.zeros((n_samples, len(columns)))
+        place = {column: i for i, column in enumerate(columns)}
+        for (column, coefficient, _), value in zip(terms, values, strict=True):
+            result[:, place[column]] += coefficient * value
+        return result

@@ -1,0 +1,134 @@
+"""An encoding and an ansatz together, from features to probabilities, by the exact simulator."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from ..encodings import Encoding
+from ..statevector import Program, make_kernel
+
+__all__ = ["Circuit", "ExactCircuit", "NoisyCircuit"]
+
+#: Amplitudes per chunk of a prediction: bounds its memory, whatever the number of rows.
+CHUNK = 2**18
+
+
+class Circuit(Protocol):
+    """What a :class:`sklqkd.training.Network` asks of its quantum part.
+
+    Attributes
+    ----------
+    n_qubits, n_weights : int
+    permutation : ndarray of int, shape (2^n,)
+        Row ``permutation[k]`` of the probabilities is that of basis state k.
+    n_rows : int or None
+        Rows per call of a prediction; None for all of them at once.
+    """
+
+    n_qubits: int
+    n_weights: int
+    permutation: np.ndarray
+    n_rows: int | None
+
+    def prepare(self, weights: np.ndarray) -> None:
+        """Take the weights, shape (n_weights,), for the calls that follow."""
+
+    def probabilities(self, features: np.ndarray, keep: bool = True) -> np.ndarray:
+        """Return the probabilities after the circuit, (2^n, n_samples); keep for `backward`."""
+
+    def backward(
+        self, gradient: np.ndarray, with_input: bool
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Pull back a loss's gradient for the last probabilities, (2^n, n_samples).
+
+        Returns those for the weights, (n_weights,), and for the features, (n_samples, n_features)
+        (None if `with_input` is false).
+        """
+
+
+class ExactCircuit:
+    """Exact probabilities and gradients; obeys :class:`Circuit`.
+
+    Parameters
+    ----------
+    encoding : Encoding
+    program : Program
+        The compiled ansatz.
+    dtype : dtype, default=numpy.float32
+        float32 (states in complex64) or float64 (complex128).
+    compiled : bool, default=None
+        See :func:`sklqkd.statevector.make_kernel`.
+    """
+
+    def __init__(
+        self,
+        encoding: Encoding,
+        program: Program,
+        dtype=np.float32,
+        *,
+        compiled: bool | None = None,
+    ):
+        self.encoding = encoding
+        self.n_qubits = program.n_qubits
+        self.n_weights = program.n_weights
+        self.n_rows: int | None = max(1, CHUNK >> program.n_qubits)
+        # The circuit's last permutation is left to the read-out, which does it for nothing.
+        self.program, self.permutation = program.split_readout()
+        is_real = self.program.is_real and encoding.is_real
+        state_dtype = np.dtype(dtype) if is_real else np.result_type(dtype, np.complex64)
+        self._kernel = make_kernel(self.program, state_dtype, compiled=compiled)
+
+    def prepare(self, weights):
+        """See :class:`Circuit`."""
+        self._kernel.prepare(weights)
+
+    def probabilities(self, features, keep=True):
+        """See :class:`Circuit`."""
+        return self._kernel.probabilities(self.encoding.forward(features), keep)
+
+    def backward(self, gradient, with_input):
+        """See :class:`Circuit`."""
+        weights_gradient, adjoint = self._kernel.backward_probabilities(gradient, with_input)
+        return weights_gradient, None if adjoint is None else self.encoding.backward(adjoint)
+
+
+class NoisyCircuit:
+    """Shot noise, and a depolarising channel, on the exact probabilities; obeys :class:`Circuit`.
+
+    The gradient is the exact one, at the probabilities that were measured: the noise is injected
+    into a training that is otherwise exact.
+
+    Parameters
+    ----------
+    circuit : ExactCircuit
+    shots : int or None
+        Number of measurements of each image; None for the probabilities themselves.
+    depolarizing : float
+        Probability, in [0, 1], that the whole register is replaced by the maximally mixed state.
+    rng : numpy.random.Generator
+    """
+
+    def __init__(self, circuit, shots, depolarizing, rng):
+        self._circuit = circuit
+        self._shots, self._depolarizing, self._rng = shots, depolarizing, rng
+        self.n_qubits, self.n_weights = circuit.n_qubits, circuit.n_weights
+        self.permutation, self.n_rows = circuit.permutation, circuit.n_rows
+        self.prepare = circuit.prepare
+
+    def probabilities(self, features, keep=True):
+        """See :class:`Circuit`."""
+        exact = self._circuit.probabilities(features, keep)
+        probabilities = (1 - self._depolarizing) * exact.astype(float)
+        probabilities += self._depolarizing / len(exact)
+        if self._shots is not None:
+            probabilities /= probabilities.sum(axis=0)
+            counts = self._rng.multinomial(self._shots, probabilities.T)
+            probabilities = counts.T / self._shots
+        return probabilities.astype(exact.dtype)
+
+    def backward(self, gradient, with_input):
+        """See :class:`Circuit`."""
+        kept = np.asarray(1 - self._depolarizing, gradient.dtype)
+        return self._circuit.backward(kept * gradient, with_input)

@@ -1,0 +1,33 @@
+"""Exact state-vector simulation of a compiled circuit, with its adjoint gradient.
+
+A circuit arrives as a :class:`Program`: a few fused steps, made by :mod:`sklqkd.circuits`. Two
+kernels run it on a batch of states; :func:`make_kernel` picks one by size:
+
+- :class:`DenseKernel` multiplies every layer out to one 2^n x 2^n matrix;
+- :class:`FactoredKernel` (:mod:`sklqkd.statevector.factored`) keeps each layer as a Kronecker product.
+
+Where numba is installed, their inner loops are compiled (:mod:`sklqkd.statevector.compiled`).
+
+States have shape (2^n, batch): amplitude first, the batch in the last axis, wire 0 in the most
+significant bit (PennyLane's order). A state is correct up to a global phase, which no measurement
+sees. Gradients use the adjoint method: with ``adjoint`` = dL/dRe(psi) + i dL/dIm(psi), a unitary
+layer ``psi' = U psi`` pulls it back as ``U^H adjoint``, and only the layers' states are kept.
+"""
+
+from .dense import DenseKernel
+from .factored import FactoredKernel
+from .kernels import COMPILED_DENSE_UP_TO, DENSE_UP_TO, Kernel, make_kernel
+from .program import Gate, LocalLayer, PhasePermutation, Program
+
+__all__ = [
+    "COMPILED_DENSE_UP_TO",
+    "DENSE_UP_TO",
+    "DenseKernel",
+    "FactoredKernel",
+    "Gate",
+    "Kernel",
+    "LocalLayer",
+    "PhasePermutation",
+    "Program",
+    "make_kernel",
+]

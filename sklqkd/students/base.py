@@ -1,0 +1,264 @@
+"""What all students share: checks, predictions and, where there are some, teachers.
+
+A kind of student adds its parameters and what lies between its reducer and its linear head, by
+three methods: ``_architecture(rng)`` for a fit, ``_fitted_network()`` to predict, and ``_sizes()``,
+the numbers of weights and of outputs of that middle part.
+"""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from ..atomic import unchanged_on_error
+from ..distillation import teach
+from ..images import check_rows
+from ..losses import DISTILLATION_LOSSES, DistillationLoss, log_softmax
+from ..targets import is_fitted
+from ..threads import one_thread
+from . import fitting
+from .training_run import REDUCERS
+
+__all__ = ["Student", "TaughtStudent"]
+
+
+class Student(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+    """A classifier with a reducer, something that is trained, and a linear head."""
+
+    _parameter_constraints: ClassVar[dict] = {
+        "reducer": [StrOptions(set(REDUCERS)), HasMethods(["fit", "transform"]), None],
+        "image_shape": ["array-like", None],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "shuffle": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "warm_start": ["boolean"],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    @unchanged_on_error
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y, sample_weight=None):
+        """Train the student.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            One flattened image per row.
+        y : array-like of shape (n_samples,)
+            Class labels of any type, at least two classes.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of the images in the loss.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            For bad input; the estimator is then as it was.
+        """
+        return fitting.fit(self, X, y, sample_weight)
+
+    @unchanged_on_error
+    @_fit_context(prefer_skip_nested_validation=False)
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Train for one more epoch on a batch of images.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        classes : array-like of shape (n_classes,), default=None
+            All classes, needed in the first call.
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        self : object
+        """
+        return fitting.partial_fit(self, X, y, classes, sample_weight)
+
+    def decision_function(self, X):
+        """Return the class logits.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        logits : ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
+            For two classes the difference of the logits, positive for ``classes_[1]``.
+        """
+        logits = self._logits(X)
+        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
+
+    def predict_log_proba(self, X):
+        """Return the logarithms of the class probabilities, (n_samples, n_classes)."""
+        return log_softmax(self._logits(X))
+
+    def predict_proba(self, X):
+        """Return the class probabilities, (n_samples, n_classes).
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+            Columns in the order of ``classes_``.
+        """
+        return np.exp(self.predict_log_proba(X))
+
+    def predict(self, X):
+        """Return the most probable class of each image.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+        """
+        indices = self._logits(X).argmax(axis=1)
+        return self.classes_[indices]
+
+    @property
+    def head_coef_(self):
+        """Coefficients of the linear head, (n_classes, n_outputs)."""
+        return fitting.part(self, "head_coef")
+
+    @property
+    def head_intercept_(self):
+        """Intercepts of the linear head, (n_classes,)."""
+        return fitting.part(self, "head_intercept")
+
+    def _logits(self, X):
+        check_is_fitted(self)
+        X = check_rows(self, X, reset=False)
+        with one_thread():
+            return fitting.logits(self, X)
+
+    def _teach(self, X, y, classes, sample_weight, teacher_logits):
+        """Return what the teachers say, or None."""
+        return None
+
+
+class TaughtStudent(Student):
+    """A student that learns from teachers too; a mixin, to be named before the student's kind."""
+
+    _parameter_constraints: ClassVar[dict] = {
+        **Student._parameter_constraints,
+        "teacher": [HasMethods("predict_proba"), list, tuple, None],
+        "temperature": [Interval(Real, 0, None, closed="neither"), "array-like", callable],
+        "lam": [Interval(Real, 0, 1, closed="both"), list, tuple, callable],
+        "distillation": [StrOptions(set(DISTILLATION_LOSSES)), DistillationLoss],
+        "teacher_weights": ["array-like", None],
+        "unlabelled": [Real, str, None],
+        "cv": [Options(str, {"prefit"}), "cv_object"],
+    }
+
+    @unchanged_on_error
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y, sample_weight=None, teacher_logits=None):
+        """Train the student.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            One flattened image per row.
+        y : array-like of shape (n_samples,)
+            Class labels of any type, at least two classes; `unlabelled` (-1) for images that only
+            the teacher labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of the images in both terms of the loss.
+        teacher_logits : array-like of shape (n_samples, n_classes), default=None
+            The teacher's logits (or log-probabilities) for `X`, columns in the order of the sorted
+            classes, or a DataFrame with the classes as column names. Used instead of `teacher`;
+            for pipelines in which the student sees reduced images and the teacher does not.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        NotFittedError
+            If the teacher is not fitted and `cv` is "prefit".
+        ValueError
+            For bad input; the estimator is then as it was.
+        """
+        return fitting.fit(self, X, y, sample_weight, teacher_logits)
+
+    @unchanged_on_error
+    @_fit_context(prefer_skip_nested_validation=False)
+    def partial_fit(self, X, y, classes=None, sample_weight=None, teacher_logits=None):
+        """Train for one more epoch on a batch of images.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        classes : array-like of shape (n_classes,), default=None
+            All classes, needed in the first call.
+        sample_weight : array-like of shape (n_samples,), default=None
+        teacher_logits : array-like of shape (n_samples, n_classes), default=None
+
+        Returns
+        -------
+        self : object
+        """
+        return fitting.partial_fit(self, X, y, classes, sample_weight, teacher_logits)
+
+    def set_params(self, **params):
+        """Set parameters, but none of a fitted teacher's own.
+
+        Parameters
+        ----------
+        **params : dict
+            As in scikit-learn.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            For ``teacher__...`` while the teacher is fitted and `cv` is "prefit".
+        """
+        nested = [name for name in params if name.startswith("teacher__")]
+        teacher = params.get("teacher", self.teacher)
+        if nested and params.get("cv", self.cv) == "prefit" and is_fitted(teacher):
+            raise ValueError(
+                f"{nested[0]} would change a teacher that is fitted already. Set it on the teacher "
+                "and fit that again, or use cv=5 with an unfitted teacher."
+            )
+        return super().set_params(**params)
+
+    def __sklearn_clone__(self):
+        clone = super().__sklearn_clone__()
+        teachers = self.teacher if isinstance(self.teacher, (list, tuple)) else [self.teacher]
+        if self.cv == "prefit" and all(map(is_fitted, teachers)):
+            clone.teacher = self.teacher
+        return clone
+
+    def _teach(self, X, y, classes, sample_weight, teacher_logits):
+        return teach(self, X, y, classes, sample_weight, teacher_logits)

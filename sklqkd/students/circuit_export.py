@@ -1,0 +1,375 @@
+"""A fitted student's circuit: drawn, as a Qiskit circuit, as OpenQASM, as a QNode, and its cost."""
+
+from __future__ import annotations
+
+from copy import copy
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from ..backends import qiskit_circuits, transpilation
+from ..circuits import ansatz_template, trace_template
+from ..circuits.gates import ansatz_gates
+from ..circuits.preparation import make_preparation
+from ..encodings import make_encoding
+from ..images import check_rows
+
+__all__ = ["CircuitMixin", "CircuitResources"]
+
+#: What a drawing calls an encoding without an image.
+BOXES = {
+    "amplitude": "AmplitudeEncoding",
+    "angle": "AngleEncoding",
+    "qubit": "QubitEncoding",
+    "hadamard_ry": "HadamardRYEncoding",
+}
+
+BLACK_ON_WHITE: dict[Any, Any] = {
+    **dict.fromkeys(("figure.facecolor", "axes.facecolor", "patch.facecolor"), "white"),
+    **dict.fromkeys(("lines.color", "patch.edgecolor", "text.color"), "black"),
+    **{"patch.force_edgecolor": True, "patch.linewidth": 1.5, "lines.linewidth": 1.0},
+    **{"font.weight": "normal", "path.sketch": None},
+}
+
+
+class CircuitResources(dict):
+    """Counts of gates, printed as a table.
+
+    Keys are the parts of a circuit; each value is a dict of "n_qubits", "depth", "n_parameters",
+    "n_gates", "n_two_qubit_gates", and "gates", a dict of the numbers by kind.
+
+    Examples
+    --------
+    >>> part = {"n_qubits": 2, "depth": 2, "n_parameters": 1, "n_gates": 2, "n_two_qubit_gates": 1}
+    >>> CircuitResources(ansatz={**part, "gates": {"cx": 1, "ry": 1}})
+                     ansatz
+    qubits                2
+    depth                 2
+    parameters            1
+    gates                 2
+    two-qubit gates       1
+      cx                  1
+      ry                  1
+    """
+
+    def __repr__(self):
+        rows = [("qubits", "n_qubits"), ("depth", "depth"), ("parameters", "n_parameters")]
+        rows += [("gates", "n_gates"), ("two-qubit gates", "n_two_qubit_gates")]
+        kinds = sorted({kind for part in self.values() for kind in part["gates"]})
+        table = [("", *self)]
+        table += [(title, *(str(part[key]) for part in self.values())) for title, key in rows]
+        table += [
+            (f"  {kind}", *(str(part["gates"].get(kind, 0)) for part in self.values()))
+            for kind in kinds
+        ]
+        first, *others = (max(map(len, column)) for column in zip(*table, strict=True))
+        return "\n".join(
+            row[0].ljust(first)
+            + "".join("  " + cell.rjust(width) for cell, width in zip(row[1:], others, strict=True))
+            for row in table
+        )
+
+
+class CircuitMixin:
+    """The circuit of a fitted student, for people and for other libraries.
+
+    Qubit q is PennyLane's wire q and Qiskit's qubit q. The linear head is no part of the circuit:
+    ``head_coef_`` and ``head_intercept_`` map to logits what is measured, 2^n times the
+    probabilities of the basis states, or the expectation of Pauli Z on each qubit.
+    """
+
+    def draw(self, x=None, *, output="text", decimals=2, max_length=100):
+        """Draw the circuit with its trained angles, in radians.
+
+        Parameters
+        ----------
+        x : array-like of shape (n_features,) or (1, n_features), default=None
+            One flattened image, whose encoding is drawn gate by gate. Without it, the encoding is
+            one box.
+        output : {"text", "mpl"}, default="text"
+            Text, or a Matplotlib figure.
+        decimals : int, default=2
+            Decimals of the angles.
+        max_length : int, default=100
+            Longest line of text; a longer circuit goes on below. A figure has one line, which the
+            image of an amplitude encoding makes long.
+
+        Returns
+        -------
+        drawing : str, or tuple of matplotlib.figure.Figure and matplotlib.axes.Axes
+            pyplot does not know the figure: save it with ``figure.savefig``.
+
+        Raises
+        ------
+        ValueError
+            For an unknown output, or not one image.
+        NotFittedError
+            Before `fit`.
+        """
+        check_is_fitted(self)
+        if output not in ("text", "mpl"):
+            raise ValueError(f"output={output!r} is not known. Choose 'text' or 'mpl'.")
+        import pennylane as qml
+
+        script = _drawn(self, x)
+        options = {"wire_order": sorted(script.wires), "show_all_wires": True, "decimals": decimals}
+        if output == "text":
+            return qml.drawer.tape_text(script, max_length=max_length, **options)
+        import matplotlib
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        figure = Figure()
+        FigureCanvasAgg(figure)  # its renderer tells PennyLane how large the text is
+        # In a style of PennyLane's own, it would set pyplot's backend afterwards.
+        with matplotlib.rc_context(BLACK_ON_WHITE):
+            return qml.drawer.tape_mpl(script, fig=figure, style="rcParams", **options)
+
+    def to_qiskit(self, x, *, measure=False):
+        """Return the circuit for one image as a Qiskit circuit.
+
+        Parameters
+        ----------
+        x : array-like of shape (n_features,) or (1, n_features)
+            One flattened image.
+        measure : bool, default=False
+            Whether all qubits are measured in the end.
+
+        Returns
+        -------
+        circuit : qiskit.QuantumCircuit
+            The encoding of `x` from gates, and the trained ansatz. Qiskit prints qubit 0 last in a
+            bit string.
+
+        Raises
+        ------
+        ValueError
+            For more than one image.
+        NotFittedError
+            Before `fit`.
+        ImportError
+            If Qiskit is not installed.
+        """
+        check_is_fitted(self)
+        transpilation.check_qiskit()
+        circuit = _quantum_circuit(self, x)
+        return transpilation.measured(circuit) if measure else circuit
+
+    def to_openqasm(self, x):
+        """Return the circuit for one image, with measurements, as OpenQASM 3.
+
+        Parameters
+        ----------
+        x : array-like of shape (n_features,) or (1, n_features)
+            One flattened image.
+
+        Returns
+        -------
+        program : str
+            Its gates are those of ``stdgates.inc``, or defined by them. Bit ``meas[q]`` is qubit q.
+
+        Raises
+        ------
+        ValueError
+            For more than one image.
+        NotFittedError
+            Before `fit`.
+        ImportError
+            If Qiskit is not installed.
+        """
+        return transpilation.openqasm(self.to_qiskit(x, measure=True))
+
+    def qnode(self, *, device="default.qubit", shots=None, **device_options):
+        """Return the circuit as a PennyLane QNode, ``circuit(x, weights=trained)``.
+
+        Parameters
+        ----------
+        device : str, default="default.qubit"
+            Name of a PennyLane device.
+        shots : int, default=None
+            Number of measurements; ``None`` for exact results, where the device has them.
+        **device_options
+            Options of the device, such as ``seed`` or ``noise_model``.
+
+        Returns
+        -------
+        circuit : pennylane.QNode
+            Takes one flattened image, shape (n_features,) or (1, n_features), which it reduces and
+            encodes by gates, and weights of the shape of ``circuit_weights_``, which it can be
+            differentiated for. Returns what `measurement` says: the probabilities of all basis
+            states, shape (2^n,), or a list of the expectations of Pauli Z, one number per qubit.
+
+        Raises
+        ------
+        ValueError
+            For an unknown device, or `shots` that are no positive integer.
+        NotFittedError
+            Before `fit`.
+        """
+        check_is_fitted(self)
+        if shots is not None and (not isinstance(shots, Integral) or shots < 1):
+            raise ValueError(f"shots={shots!r} is not a positive integer, or None for exact.")
+        return _qnode(self, device, shots, device_options)
+
+    def circuit_resources(
+        self, *, basis_gates=None, coupling_map=None, backend=None, optimization_level=1
+    ):
+        """Count the circuit's gates, as it is listed and as a device would run it.
+
+        Nothing depends on an image: angles that it sets are left open, and the trained ones have
+        their values. Amplitude encoding prepares n qubits by ``2^n - 1`` RY and ``2^n - 2`` CNOT
+        gates, 29 for 4 qubits and 509 for 8; the other encodings by n or 2n one-qubit gates.
+
+        Parameters
+        ----------
+        basis_gates : sequence of str, default=None
+            The device's gates by Qiskit's names; ``None`` stands for cx, rz, sx and x.
+        coupling_map : sequence of (int, int), default=None
+            Pairs of qubits that the device has two-qubit gates for; ``None`` for all.
+        backend : str or qiskit.providers.Backend, default=None
+            A Qiskit device, or the name of a fake one, such as "fake_manila"; instead of
+            `basis_gates` and `coupling_map`.
+        optimization_level : {0, 1, 2, 3}, default=1
+            How hard Qiskit tries to save gates.
+
+        Returns
+        -------
+        resources : CircuitResources
+            A dict, printed as a table, of "preparation", "ansatz", "circuit" (the one, then the
+            other) and "transpiled" (the whole circuit). Each is a dict of "n_qubits" (of a device,
+            those used), "depth", "n_parameters" (angles that the image sets, and weights of the
+            ansatz), "n_gates", "n_two_qubit_gates" and "gates", a dict of the numbers by kind.
+
+        Raises
+        ------
+        ValueError
+            If the device is unknown, given twice, or cannot run the circuit.
+        NotFittedError
+            Before `fit`.
+        ImportError
+            If Qiskit is not installed.
+        """
+        check_is_fitted(self)
+        transpilation.check_qiskit()
+        return _resources(
+            self,
+            basis_gates=basis_gates,
+            coupling_map=coupling_map,
+            backend=backend,
+            optimization_level=optimization_level,
+        )
+
+
+def _features(student, x):
+    """Return the features of one image, (1, n_reduced)."""
+    if np.ndim(x) == 1:  # a row of a DataFrame keeps the names of its columns
+        x = x.to_frame().T if hasattr(x, "iloc") else np.asarray(x)[None]
+    if np.ndim(x) != 2 or np.shape(x)[0] != 1:
+        raise ValueError(
+            f"x has the shape {np.shape(x)}, but a circuit takes one image, flattened to "
+            f"({student.n_features_in_},). Pass one row, such as X[0], or image.ravel()."
+        )
+    x = check_rows(student, x, reset=False)
+    return x if student.reducer_ is None else np.asarray(student.reducer_.transform(x))
+
+
+def _preparation(student):
+    circuit = student.circuit_
+    return make_preparation(make_encoding(circuit["encoding"], circuit["n_qubits"]))
+
+
+def _ansatz(student):
+    circuit = student.circuit_
+    return ansatz_gates(circuit["ansatz"], circuit["n_qubits"], circuit["n_layers"])
+
+
+def _drawn(student, x):
+    """Return what a drawing shows as a PennyLane script."""
+    import pennylane as qml
+
+    circuit = student.circuit_
+    wires = range(circuit["n_qubits"])
+    if x is None:
+        box = type(BOXES[circuit["encoding"]], (qml.operation.Operation,), {})
+        operations = [box(wires=wires)]
+    else:
+        preparation = _preparation(student)
+        operations = preparation.circuit.operations(preparation.angles(_features(student, x))[0])
+    template = ansatz_template(circuit["ansatz"])
+    for operation in trace_template(template, student.circuit_weights_, circuit["n_qubits"]):
+        operations += _shown(operation)
+    return qml.tape.QuantumScript(operations, _measurements(circuit))
+
+
+def _shown(operation) -> list:
+    """Return the gates of a template, those of the templates inside it too."""
+    if operation.has_matrix or not operation.has_decomposition:
+        return [operation]
+    return [gate for part in operation.decomposition() for gate in _shown(part)]
+
+
+def _measurements(circuit) -> list:
+    import pennylane as qml
+
+    wires = range(circuit["n_qubits"])
+    if circuit["measurement"] == "probs":
+        return [qml.probs(wires=wires)]
+    return [qml.expval(qml.Z(wire)) for wire in wires]
+
+
+def _quantum_circuit(student, x):
+    preparation, ansatz = _preparation(student), _ansatz(student)
+    angles = preparation.angles(_features(student, x))[0]
+    return qiskit_circuits.quantum_circuit(
+        preparation.circuit.then(ansatz.circuit),
+        [*angles, *ansatz.angles(student.circuit_weights_.ravel())],
+    )
+
+
+def _qnode(student, device, shots, device_options):
+    import pennylane as qml
+
+    if device not in qml.plugin_devices:
+        raise ValueError(
+            f"device={device!r} is not installed. PennyLane finds "
+            f"{', '.join(map(repr, sorted(qml.plugin_devices)))}; plugins bring more, such as "
+            "pip install pennylane-qiskit."
+        )
+    student = copy(student)  # whose reducer belongs to these weights, also after a further fit
+    settings = student.circuit_
+    n_qubits = settings["n_qubits"]
+    template = ansatz_template(settings["ansatz"])
+    trained = student.circuit_weights_.astype(float)
+    preparation = _preparation(student)
+
+    def circuit(x, weights=trained):
+        angles = preparation.angles(_features(student, x))[0]
+        preparation.circuit.operations(angles)
+        template(weights, wires=range(n_qubits))
+        measurements = _measurements(settings)
+        return measurements[0] if settings["measurement"] == "probs" else measurements
+
+    return qml.QNode(circuit, qml.device(device, wires=n_qubits, **device_options), shots=shots)
+
+
+def _resources(student, **target):
+    preparation, ansatz = _preparation(student), _ansatz(student)
+    weights = student.circuit_weights_
+    encoding = transpilation.symbolic_circuit(preparation.circuit, "image")
+    trained = qiskit_circuits.quantum_circuit(ansatz.circuit, ansatz.angles(weights.ravel()))
+    whole = encoding.compose(trained)
+    n_angles = preparation.circuit.n_angles
+    parts = {
+        "preparation": (encoding, n_angles),
+        "ansatz": (trained, weights.size),
+        "circuit": (whole, n_angles + weights.size),
+        "transpiled": (transpilation.transpiled(whole, **target), n_angles + weights.size),
+    }
+    return CircuitResources(
+        {
+            name: {**transpilation.count_gates(circuit), "n_parameters": n_parameters}
+            for name, (circuit, n_parameters) in parts.items()
+        }
+    )

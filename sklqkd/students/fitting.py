@@ -1,0 +1,131 @@
+"""How a student is fitted: check, reduce, ask the teacher, train, keep.
+
+The steps of ``fit`` and ``predict`` of all students, as functions of the estimator; the estimators
+themselves are in :mod:`sklqkd.students` and :mod:`sklqkd.students.classical`. What they differ in
+is their :class:`sklqkd.students.training_run.Architecture`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.utils.multiclass import check_classification_targets
+
+from ..distillation import labelled_rows
+from ..images import check_rows
+from ..threads import one_thread
+from .training_run import TrainingRun
+
+__all__ = ["fit", "logits", "part", "partial_fit"]
+
+
+def fit(student, X, y, sample_weight=None, given_logits=None):
+    """Fit a student; the body of its ``fit``."""
+    images = X
+    X, y = check_rows(student, X, y)
+    context = student._init_callback_context(max_subtasks=student.max_iter)
+    context.call_on_fit_task_begin(
+        estimator=student, X=X, y=y, metadata={"sample_weight": sample_weight}
+    )
+    run = begin(student, images, X, y, sample_weight, given_logits)
+    for epoch in range(student.max_iter):
+        subcontext = context.subcontext(task_name="epoch")
+        subcontext.call_on_fit_task_begin(estimator=student, X=X, y=y)
+        with one_thread():  # callbacks run outside of it: they may predict, or do anything
+            has_converged = run.epoch(epoch)
+        wants_stop = subcontext.call_on_fit_task_end(
+            estimator=student,
+            X=X,
+            y=y,
+            metadata={"sample_weight": sample_weight},
+            reconstruction_attributes=run.fitted,
+        )
+        if has_converged or wants_stop:
+            break
+    run.keep_best()
+    vars(student).update(run.fitted())
+    context.call_on_fit_task_end(estimator=student, X=X, y=y, reconstruction_attributes=run.fitted)
+    return student
+
+
+def begin(student, images, X, y, sample_weight, given_logits, make_run=TrainingRun):
+    """Return the training run of a fit, checked and ready for its first epoch."""
+    labelled = labelled_rows(student, y, given_logits is not None)
+    classes = _classes(student, y if labelled is None else y[labelled])
+    resumed = student.warm_start and hasattr(student, "parameters_")
+    if resumed and not np.array_equal(classes, student.classes_):
+        raise ValueError(
+            f"warm_start=True goes on with the classes {student.classes_.tolist()}, but y has "
+            f"{classes.tolist()}. Set warm_start=False to start again."
+        )
+    return make_run(student, images, X, y, classes, labelled, sample_weight, given_logits, resumed)
+
+
+def partial_fit(student, X, y, classes=None, sample_weight=None, given_logits=None):
+    """Train a student for one epoch; the body of its ``partial_fit``."""
+    images = X
+    resumed = hasattr(student, "parameters_")
+    X, y = check_rows(student, X, y, reset=not resumed)
+    if not resumed and classes is None:
+        raise ValueError("classes must be passed to the first call of partial_fit.")
+    if classes is not None:
+        classes = np.unique(classes)
+    if resumed:
+        if classes is not None and not np.array_equal(classes, student.classes_):
+            raise ValueError(
+                f"classes={classes.tolist()} is not what the first call of partial_fit got, "
+                f"{student.classes_.tolist()}."
+            )
+        classes = student.classes_
+    labelled = labelled_rows(student, y, given_logits is not None)
+    _classes(student, y if labelled is None else y[labelled], classes)
+    run = TrainingRun(
+        *(student, images, X, y, classes, labelled, sample_weight, given_logits, resumed),
+        holds_out=False,
+    )
+    with one_thread():
+        run.epoch(len(run.loss_curve))
+    vars(student).update(run.fitted(keep_optimizer=True))
+    return student
+
+
+def logits(student, X):
+    """Return the logits of a fitted student, (n_samples, n_classes), in double precision."""
+    network = student._fitted_network()
+    features = X if student.reducer_ is None else student.reducer_.transform(X)
+    network.bind(student.parameters_[-network.size :])
+    return network.predict_logits(np.asarray(features))
+
+
+def part(student, name):
+    """Return one part of a fitted student's parameters: head_coef, head_intercept or what precedes.
+
+    Any other name stands for the flat weights of what lies between the reducer and the head.
+    """
+    if "parameters_" not in vars(student):
+        raise AttributeError(f"{type(student).__name__} is not fitted yet: it has no {name}_.")
+    n_weights, n_outputs = student._sizes()
+    n_classes = len(student.classes_)
+    sizes = [n_weights, n_classes * n_outputs, n_classes]
+    weights, coef, intercept = np.split(student.parameters_[-sum(sizes) :], np.cumsum(sizes)[:-1])
+    if name == "head_coef":
+        return coef.reshape(n_classes, n_outputs)
+    return intercept if name == "head_intercept" else weights
+
+
+def _classes(student, y, known=None):
+    """Return the classes of `y`, checked."""
+    check_classification_targets(y)
+    classes = np.unique(y)
+    if known is not None:
+        unknown = np.setdiff1d(classes, known)
+        if len(unknown):
+            raise ValueError(
+                f"y has the classes {unknown.tolist()}, which are not among those of the first "
+                f"call: {known.tolist()}."
+            )
+        return known
+    if len(classes) < 2:
+        raise ValueError(
+            f"{type(student).__name__} needs at least 2 classes; y has one class, {classes[0]!r}."
+        )
+    return classes

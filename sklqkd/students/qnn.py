@@ -1,0 +1,391 @@
+"""The students: scikit-learn classifiers around a circuit of a few qubits.
+
+:class:`QNNClassifier` learns from labels alone, :class:`DistilledQNNClassifier` from a teacher too.
+"""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import ClassVar
+
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from ..circuits import ANSATZ_NAMES
+from ..encodings import ENCODINGS
+from ..training import MEASUREMENTS
+from .base import TaughtStudent
+from .circuit_export import CircuitMixin
+from .quantum import QuantumStudent
+
+__all__ = ["DistilledQNNClassifier", "QNNClassifier"]
+
+
+class QNNClassifier(CircuitMixin, QuantumStudent):
+    """Quantum neural network classifier, simulated exactly.
+
+    An image is reduced to a few features, these are encoded into the state of `n_qubits` qubits, a
+    trained circuit follows, and a linear layer maps what is measured to class logits. All of it is
+    trained together with Adam on cross-entropy, with exact gradients.
+
+    Parameters
+    ----------
+    n_qubits : int, default=4
+        Number of qubits, from 1 to 20.
+    encoding : {"amplitude", "angle", "qubit", "hadamard_ry"}, default="amplitude"
+        How features become a state, see :mod:`sklqkd.encodings`. It takes 2^n, n, 2n and n
+        features; missing ones count as 0.
+    reducer : {"fc", "conv", "pca", "avg_pool", "max_pool", "crop"}, transformer or None, \
+default="fc"
+        How an image becomes features, see :mod:`sklqkd.reducers`; ``None`` takes `X` as the
+        features. "fc" and "conv" are trained together with the circuit. Any transformer will do;
+        its ``n_components``, if that is None, is set to what the encoding takes.
+    ansatz : {"strongly_entangling", "basic_entangler", "rotations", "none"} or callable, \
+default="strongly_entangling"
+        The trained circuit: PennyLane's StronglyEntanglingLayers or BasicEntanglerLayers; RX, RY,
+        RZ on each qubit (the paper's version 2); no trained gate (version 1); or any PennyLane
+        template ``f(weights, wires)`` with a ``shape``.
+    n_layers : int, default=3
+        Number of layers of the ansatz.
+    measurement : {"probs", "expval"}, default="probs"
+        What the linear layer sees: the 2^n probabilities of the basis states, or the expectation of
+        Pauli Z on each qubit.
+    image_shape : sequence of int, default=None
+        (height, width), (channels, height, width) or (height, width, channels) of a row of `X`;
+        ``None`` stands for a square grey-scale image.
+    backend : str, default="statevector"
+        What runs the circuit, in `fit` and in `predict`, so that ``set_params(backend=...)`` runs a
+        trained student elsewhere: the exact simulator, or the name of a PennyLane device such as
+        "default.qubit", "default.mixed", "lightning.qubit", "qiskit.aer" or "qiskit.remote". On a
+        device, training takes its gradients by the parameter-shift rule.
+    shots : int, default=None
+        Number of measurements of each image; ``None`` for exact probabilities. On the exact
+        simulator they are drawn from the exact distribution, and training stays exact but for this
+        noise.
+    backend_options : dict, default=None
+        Options of the backend, see :func:`sklqkd.backends.make_backend`. The exact simulator has
+        one, "depolarizing": the probability that the register is replaced by the maximally mixed
+        state.
+    device : str, default="cpu"
+        Where the exact simulator runs: "cpu", or a device of torch such as "cuda", which pays for
+        many qubits and large batches.
+    max_iter : int, default=50
+        Largest number of epochs.
+    batch_size : int, default=32
+        Images per mini-batch.
+    learning_rate_init : float, default=0.01
+        Step size of Adam.
+    shuffle : bool, default=True
+        Whether to draw new mini-batches in every epoch.
+    early_stopping : bool, default=False
+        Whether to hold out images, stop when the accuracy on them does not rise any more, and
+        restore the best weights. Otherwise training stops when the training loss does not fall.
+    validation_fraction : float, default=0.1
+        Share of the images held out, in (0, 1).
+    n_iter_no_change : int, default=10
+        Epochs without an improvement of `tol` before training stops.
+    tol : float, default=1e-4
+        The least improvement of loss, or of accuracy with `early_stopping`, that counts.
+    warm_start : bool, default=False
+        Whether a further `fit` goes on from the weights of the last one.
+    verbose : int, default=0
+        If positive, print a line per epoch.
+    random_state : int, RandomState instance or None, default=None
+        Fixes initial weights, mini-batches, hold-out, dropout and shots. Nothing else is drawn
+        from.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels.
+    parameters_ : ndarray of shape (n_parameters,)
+        All trained parameters: front-end, circuit, head coefficients, head intercepts.
+    circuit_weights_ : ndarray
+        The ansatz's trained weights, in its own shape.
+    head_coef_ : ndarray of shape (n_classes, n_outputs)
+        Coefficients of the linear head, on 2^n times the probabilities or on the expectations.
+    head_intercept_ : ndarray of shape (n_classes,)
+        Intercepts of the linear head.
+    reducer_ : transformer or None
+        The fitted reducer.
+    n_parameters_ : dict
+        Numbers of trained parameters: "quantum" (angles of the circuit) and "classical" (the
+        trained reducer and the head).
+    loss_curve_ : list of float
+        Mean training loss of each epoch.
+    validation_scores_ : list of float or None
+        Accuracy on the hold-out after each epoch, with `early_stopping`.
+    n_iter_ : int
+        Number of epochs that ran.
+    n_features_in_ : int
+        Number of features (pixels) seen during fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if `X` had string names.
+
+    See Also
+    --------
+    DistilledQNNClassifier : The same student, taught by a fitted classifier.
+
+    References
+    ----------
+    Hasan and Mahdy, arXiv:2311.13810; Schuld et al., "Circuit-centric quantum classifiers",
+    Phys. Rev. A 101, 032308.
+
+    Examples
+    --------
+    >>> from sklearn.model_selection import train_test_split
+    >>> from sklqkd import QNNClassifier
+    >>> from sklqkd.datasets import load_digits
+    >>> X, y = load_digits(return_X_y=True)
+    >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+    >>> student = QNNClassifier(n_qubits=4, max_iter=20, random_state=0).fit(X_train, y_train)
+    >>> student.score(X_test, y_test) > 0.9
+    True
+    >>> student.n_parameters_
+    {'quantum': 36, 'classical': 1210}
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        **QuantumStudent._parameter_constraints,
+        "n_qubits": [Interval(Integral, 1, None, closed="left")],
+        "encoding": [StrOptions(set(ENCODINGS))],
+        "ansatz": [StrOptions(set(ANSATZ_NAMES)), callable],
+        "n_layers": [Interval(Integral, 1, None, closed="left")],
+        "measurement": [StrOptions(set(MEASUREMENTS))],
+        "backend": [str],
+        "shots": [Interval(Integral, 1, None, closed="left"), None],
+        "backend_options": [dict, None],
+        "device": [str],
+    }
+
+    def __init__(
+        self,
+        *,
+        n_qubits=4,
+        encoding="amplitude",
+        reducer="fc",
+        ansatz="strongly_entangling",
+        n_layers=3,
+        measurement="probs",
+        image_shape=None,
+        backend="statevector",
+        shots=None,
+        backend_options=None,
+        device="cpu",
+        max_iter=50,
+        batch_size=32,
+        learning_rate_init=0.01,
+        shuffle=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        verbose=0,
+        random_state=None,
+    ):
+        self.n_qubits = n_qubits
+        self.encoding = encoding
+        self.reducer = reducer
+        self.ansatz = ansatz
+        self.n_layers = n_layers
+        self.measurement = measurement
+        self.image_shape = image_shape
+        self.backend = backend
+        self.shots = shots
+        self.backend_options = backend_options
+        self.device = device
+        self.max_iter = max_iter
+        self.batch_size = batch_size
+        self.learning_rate_init = learning_rate_init
+        self.shuffle = shuffle
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.random_state = random_state
+
+
+class DistilledQNNClassifier(TaughtStudent, QNNClassifier):
+    """Quantum neural network classifier that learns from a teacher and from labels.
+
+    The student of :class:`QNNClassifier`, trained on ``(1 - lam) * cross-entropy + lam *
+    distillation loss``. The teacher labels the training images once, before training starts; it is
+    never changed, and not needed to predict.
+
+    Parameters
+    ----------
+    teacher : classifier or list of classifiers, default=None
+        Any classifier with ``predict_proba`` on the images of `X`, fitted before (unless `cv` says
+        otherwise). Classes are matched by label; it may know more of them, or fewer. ``clone``
+        hands a fitted teacher on, by reference. As a value in a parameter grid it has to be a
+        ``FrozenEstimator``. ``None``: no distillation, or ``teacher_logits`` passed to `fit`. Of
+        several teachers each has its own distillation loss, and their weighted mean counts.
+    temperature : float, schedule or list, default=3.0
+        Softens the teacher's probabilities and the student's, positive. A schedule over the epochs
+        (a tuple such as ``("linear", 6, 1)`` or a function) is described in
+        :func:`sklqkd.schedules.resolve_schedule`; a list has one for each teacher.
+    lam : float or schedule, default=0.5
+        Weight of the distillation loss, in [0, 1]. With 0 the student is a :class:`QNNClassifier`.
+    distillation : {"hinton", "paper", "logit_mse", "standardized", "decoupled", "dist", \
+"label_smoothing", "virtual_teacher"} or DistillationLoss, default="hinton"
+        The distillation loss, see :mod:`sklqkd.losses`; with other constants, or of your own, as a
+        :class:`sklqkd.losses.DistillationLoss`. The last two names are controls that need no
+        teacher. "dist" compares the images of a batch, so that `sample_weight` weights its terms
+        only approximately.
+    teacher_weights : array-like of shape (n_teachers,), default=None
+        Non-negative weights of several teachers; ``None`` for equal ones.
+    unlabelled : int, float, str or None, default=-1
+        The value of `y` that marks images without a label, which learn from the teacher alone. It
+        is a class like any other where there is no teacher or the teacher knows it; ``None`` turns
+        this off.
+    cv : "prefit", int or splitter, default="prefit"
+        "prefit" takes the fitted teacher as it is. Otherwise each image's soft target comes from a
+        clone of the teacher that was trained on the other folds (a teacher's targets for its own
+        training images are over-confident).
+    n_qubits : int, default=4
+        Number of qubits, from 1 to 20.
+    encoding : {"amplitude", "angle", "qubit", "hadamard_ry"}, default="amplitude"
+        How features become a state.
+    reducer : {"fc", "conv", "pca", "avg_pool", "max_pool", "crop"}, transformer or None, \
+default="fc"
+        How an image becomes features.
+    ansatz : {"strongly_entangling", "basic_entangler", "rotations", "none"} or callable, \
+default="strongly_entangling"
+        The trained circuit.
+    n_layers : int, default=3
+        Number of layers of the ansatz.
+    measurement : {"probs", "expval"}, default="probs"
+        What the linear layer sees.
+    image_shape : sequence of int, default=None
+        Shape of the image behind a row of `X`; ``None`` for a square grey-scale image.
+    backend : str, default="statevector"
+        What runs the circuit: the exact simulator, or the name of a PennyLane device.
+    shots : int, default=None
+        Number of measurements of each image; ``None`` for exact probabilities.
+    backend_options : dict, default=None
+        Options of the backend.
+    device : str, default="cpu"
+        Where the exact simulator runs: "cpu", or a device of torch such as "cuda", which pays for
+        many qubits and large batches.
+    max_iter : int, default=50
+        Largest number of epochs.
+    batch_size : int, default=32
+        Images per mini-batch.
+    learning_rate_init : float, default=0.01
+        Step size of Adam.
+    shuffle : bool, default=True
+        Whether to draw new mini-batches in every epoch.
+    early_stopping : bool, default=False
+        Whether to stop by the accuracy on held-out images and restore the best weights.
+    validation_fraction : float, default=0.1
+        Share of the images held out, in (0, 1).
+    n_iter_no_change : int, default=10
+        Epochs without an improvement of `tol` before training stops.
+    tol : float, default=1e-4
+        The least improvement that counts.
+    warm_start : bool, default=False
+        Whether a further `fit` goes on from the weights of the last one.
+    verbose : int, default=0
+        If positive, print a line per epoch.
+    random_state : int, RandomState instance or None, default=None
+        Fixes initial weights, mini-batches, hold-out, dropout and shots.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels.
+    parameters_ : ndarray of shape (n_parameters,)
+        All trained parameters; the other fitted attributes are those of :class:`QNNClassifier`.
+
+    See Also
+    --------
+    QNNClassifier : The same student without a teacher; documents all fitted attributes.
+
+    References
+    ----------
+    Hasan and Mahdy, arXiv:2311.13810; Hinton, Vinyals and Dean, arXiv:1503.02531.
+
+    Examples
+    --------
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from sklqkd import DistilledQNNClassifier
+    >>> from sklqkd.datasets import load_digits, take_per_class
+    >>> X, y = load_digits(return_X_y=True)
+    >>> teacher = RandomForestClassifier(random_state=0).fit(X[:1200], y[:1200])
+    >>> few, labels = take_per_class(X[:1200], y[:1200], 20)
+    >>> student = DistilledQNNClassifier(teacher, max_iter=30, random_state=0).fit(few, labels)
+    >>> student.score(X[1200:], y[1200:]) > 0.75
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        **QNNClassifier._parameter_constraints,
+        **TaughtStudent._parameter_constraints,
+    }
+
+    def __init__(
+        self,
+        teacher=None,
+        *,
+        temperature=3.0,
+        lam=0.5,
+        distillation="hinton",
+        teacher_weights=None,
+        unlabelled=-1,
+        cv="prefit",
+        n_qubits=4,
+        encoding="amplitude",
+        reducer="fc",
+        ansatz="strongly_entangling",
+        n_layers=3,
+        measurement="probs",
+        image_shape=None,
+        backend="statevector",
+        shots=None,
+        backend_options=None,
+        device="cpu",
+        max_iter=50,
+        batch_size=32,
+        learning_rate_init=0.01,
+        shuffle=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        verbose=0,
+        random_state=None,
+    ):
+        super().__init__(
+            n_qubits=n_qubits,
+            encoding=encoding,
+            reducer=reducer,
+            ansatz=ansatz,
+            n_layers=n_layers,
+            measurement=measurement,
+            image_shape=image_shape,
+            backend=backend,
+            shots=shots,
+            backend_options=backend_options,
+            device=device,
+            max_iter=max_iter,
+            batch_size=batch_size,
+            learning_rate_init=learning_rate_init,
+            shuffle=shuffle,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            tol=tol,
+            warm_start=warm_start,
+            verbose=verbose,
+            random_state=random_state,
+        )
+        self.teacher = teacher
+        self.temperature = temperature
+        self.lam = lam
+        self.distillation = distillation
+        self.teacher_weights = teacher_weights
+        self.unlabelled = unlabelled
+        self.cv = cv

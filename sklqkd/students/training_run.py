@@ -1,0 +1,316 @@
+"""One training run of a student: its reducer, teachers, network and optimiser, epoch by epoch."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.model_selection import train_test_split
+from sklearn.utils import get_tags
+from sklearn.utils.validation import _check_sample_weight
+
+from .. import reducers
+from ..optimizers import Adam
+from ..random_states import numpy_generator, random_generator
+from ..training import Network, Objective, train_epoch
+
+__all__ = ["REDUCERS", "Architecture", "TrainingRun"]
+
+REDUCERS: dict[str, Callable] = {
+    "fc": reducers.FCReducer,
+    "conv": reducers.ConvReducer,
+    "pca": reducers.PCAReducer,
+    "avg_pool": functools.partial(reducers.PoolingReducer, kind="average"),
+    "max_pool": functools.partial(reducers.PoolingReducer, kind="max"),
+    "crop": reducers.CenterCropReducer,
+}
+
+
+class Architecture(Protocol):
+    """What a kind of student has between its reducer and its head; made for one fit.
+
+    A student gives it by ``student._architecture(rng)``, and once it is fitted its network by
+    ``student._fitted_network()``.
+
+    Attributes
+    ----------
+    settings : dict
+        Fitted attributes that say what shapes the network. Where training goes on, they have to be
+        what they were.
+    n_components : int
+        Number of features that a reducer is asked for.
+    """
+
+    settings: dict[str, Any]
+    n_components: int
+
+    def check_width(self, n_features: int, reducer) -> None:
+        """Raise ValueError if it cannot take so many features of `reducer`, or X if that is None.
+
+        It is asked before a teacher is, where the number of features is known by then.
+        """
+
+    def network(self, n_features: int, n_classes: int, front_end=None) -> Network:
+        """Return the untrained network for so many features."""
+
+    def fitted(self, network: Network) -> dict[str, Any]:
+        """Return the fitted attributes that describe `network`."""
+
+
+class TrainingRun:
+    """One training run: what it works on, and what of it an estimator keeps.
+
+    Everything that can be refused is refused while it is made, before the first epoch.
+
+    Parameters
+    ----------
+    student : Student
+    images : array-like of shape (n_samples, n_features)
+        As the user gave them; a teacher of data frames wants one.
+    X : ndarray of shape (n_samples, n_features)
+        The same, checked.
+    y : ndarray of shape (n_samples,)
+    classes : ndarray of shape (n_classes,)
+    labelled : ndarray of bool, shape (n_samples,), or None
+        As :func:`sklqkd.distillation.labelled_rows` returns it.
+    sample_weight : array-like of shape (n_samples,) or None
+    given_logits : array-like of shape (n_samples, n_classes) or None
+        The teacher's.
+    resumed : bool
+        Whether to go on from where the last fit ended.
+    holds_out : bool, default=True
+        Whether `early_stopping` of the student is heeded.
+    """
+
+    def __init__(
+        self,
+        student,
+        images,
+        X,
+        y,
+        classes,
+        labelled,
+        sample_weight,
+        given_logits,
+        resumed,
+        holds_out=True,
+    ):
+        self.student = student
+        self.classes = classes
+        generator = random_generator(student.random_state)
+        self.rng = numpy_generator(generator)
+        self.architecture = architecture = student._architecture(self.rng)
+        if resumed and _has_changed(student, architecture.settings):
+            raise ValueError(
+                "Training cannot go on: the parameters that shape the student have changed since "
+                "the last fit. Change them back, or fit with warm_start=False."
+            )
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(
+                sample_weight, X, dtype=np.float64, ensure_non_negative=True
+            )
+        self.reducer = self._make_reducer(resumed)
+        front_end, features = None, X
+        if hasattr(self.reducer, "front_end"):
+            front_end = self.reducer.front_end(X.shape[1])
+        is_fixed = self.reducer is not None and front_end is None
+        width = X.shape[1] if front_end is None else front_end.n_components
+        if not is_fixed:
+            architecture.check_width(width, self.reducer)
+        # A teacher that was fitted on a DataFrame wants its column names.
+        seen = images if hasattr(images, "columns") else X
+        self.teaching = self._teach(seen, y, sample_weight, given_logits)
+
+        if is_fixed:
+            if not resumed:
+                self._seed_reducer(generator)
+            features = np.asarray(self._reduce(X, y, labelled, resumed))
+            width = features.shape[1]
+            architecture.check_width(width, self.reducer)
+        self.network = architecture.network(width, len(classes), front_end=front_end)
+        start = self.network.initial_parameters(self.rng)
+        if resumed and _has_changed(student, architecture.fitted(self.network)):
+            raise ValueError(
+                f"Training cannot go on: X has {X.shape[1]} features, another number than in the "
+                "last fit. Pass X with as many as before, or fit with warm_start=False."
+            )
+        self.network.bind(student.parameters_.copy() if resumed else start)
+        learning_rates = self.network.learning_rates(student.learning_rate_init)
+        self.optimizer = Adam(self.network.size, learning_rate=learning_rates)
+        if resumed and getattr(student, "optimizer_state_", None) is not None:
+            moments, self.optimizer.n_steps = student.optimizer_state_
+            self.optimizer.first_moment[:], self.optimizer.second_moment[:] = moments
+
+        self.features = np.ascontiguousarray(features, np.float32)
+        self._make_objective(y, labelled, sample_weight)
+        self._hold_out(y, labelled, holds_out and student.early_stopping)
+        continued = resumed and hasattr(student, "loss_curve_")
+        self.loss_curve = list(student.loss_curve_) if continued else []
+        scores = getattr(student, "validation_scores_", None) if continued else None
+        self.validation_scores = list(scores or [])
+        self.n_iter = 0
+        self.best, self.best_parameters, self.n_no_change = -np.inf, None, 0
+
+    def _make_reducer(self, resumed):
+        student, n_components = self.student, self.architecture.n_components
+        if resumed:
+            return student.reducer_
+        if student.reducer is None:
+            return None
+        if isinstance(student.reducer, str):
+            make = REDUCERS[student.reducer]
+            return make(n_components=n_components, image_shape=student.image_shape)
+        reducer = clone(student.reducer)
+        parameters = reducer.get_params(deep=False)
+        defaults = {"n_components": n_components, "image_shape": student.image_shape}
+        unset = {k: v for k, v in defaults.items() if k in parameters and parameters[k] is None}
+        return reducer.set_params(**unset) if unset else reducer
+
+    def _seed_reducer(self, generator):
+        for name, value in sorted(self.reducer.get_params().items()):
+            if value is None and name.split("__")[-1] == "random_state":  # a pipeline's steps too
+                self.reducer.set_params(**{name: generator.randint(2**31 - 1)})
+
+    def _teach(self, images, y, sample_weight, given_logits):
+        return self.student._teach(images, y, self.classes, sample_weight, given_logits)
+
+    def _reduce(self, X, y, labelled, resumed):
+        """Return the features of a fixed reducer, fitted first unless training goes on."""
+        if not resumed:
+            needs_labels = get_tags(self.reducer).target_tags.required
+            rows = labelled if labelled is not None and needs_labels else slice(None)
+            self.reducer.fit(X[rows], y[rows])
+        return self.reducer.transform(X)
+
+    def _make_objective(self, y, labelled, sample_weight):
+        one_hot = (y[:, None] == self.classes).astype(np.float32)
+        if labelled is not None and self.teaching is None:
+            raise ValueError(
+                "Images without a label learn from the teacher alone, and lam=0 leaves it out. "
+                "Choose lam > 0, or leave these images out."
+            )
+        weights = _of_mean_one(sample_weight)
+        label_weights = weights
+        if labelled is not None:
+            rows = np.flatnonzero(~labelled)
+            one_hot[rows, self.teaching.favourites()[rows]] = 1
+            label_weights = _of_mean_one(
+                labelled if sample_weight is None else labelled * sample_weight
+            )
+        loss = None if self.teaching is None else self.teaching.loss
+        self.objective = Objective(one_hot, loss, sample_weight=weights, label_weight=label_weights)
+
+    def _hold_out(self, y, labelled, holds_out):
+        """Split off the validation images, labelled ones; what the teachers say goes along."""
+        self.validation = None
+        if not holds_out:
+            return
+        rows = np.arange(len(y)) if labelled is None else np.flatnonzero(labelled)
+        _, held_out = train_test_split(
+            rows,
+            test_size=self.student.validation_fraction,
+            random_state=int(self.rng.integers(2**31)),
+            stratify=y[rows],
+        )
+        train = np.setdiff1d(np.arange(len(y)), held_out)
+        weights = self.objective.label_weight
+        if weights is not None and not (weights[train].any() and weights[held_out].any()):
+            raise ValueError(
+                "early_stopping=True splits the images into two parts, and in one of them "
+                "sample_weight is zero for every image. Leave out images of weight zero."
+            )
+        self.validation = (
+            self.features[held_out],
+            self.objective.one_hot[held_out].argmax(axis=1),
+            None if weights is None else weights[held_out],
+        )
+        self.features = self.features[train]
+        self.objective = self.objective.take(train)
+        if self.teaching is not None:
+            self.teaching = self.teaching.take(train)
+
+    def epoch(self, number):
+        """Train for one epoch and return whether training should stop."""
+        student = self.student
+        self.begin_epoch(number)
+        loss = train_epoch(
+            self.network,
+            self.optimizer,
+            self.features,
+            self.objective,
+            batch_size=student.batch_size,
+            shuffle=student.shuffle,
+            rng=self.rng,
+        )
+        return self.end_epoch(number, loss)
+
+    def begin_epoch(self, number):
+        """Take in what the teachers say in this epoch."""
+        if self.teaching is not None:
+            self.objective.lessons = self.teaching.lessons(number)
+            self.objective.lam = self.teaching.lam(number)
+
+    def end_epoch(self, number, loss):
+        """Note how an epoch went and return whether training should stop."""
+        student = self.student
+        self.n_iter += 1
+        self.loss_curve.append(loss)
+        line = f"[{type(student).__name__}] epoch {number + 1}: loss {loss:.6f}"
+        progress = -loss
+        if self.validation is not None:
+            X, labels, weights = self.validation
+            hits = self.network.predict_logits(X).argmax(axis=1) == labels
+            progress = float(np.average(hits, weights=weights))
+            self.validation_scores.append(progress)
+            line += f", validation accuracy {progress:.4f}"
+        if student.verbose:
+            print(line)
+        self.n_no_change = 0 if progress > self.best + student.tol else self.n_no_change + 1
+        if progress > self.best:
+            self.best = progress
+            if self.validation is not None:
+                self.best_parameters = self.network.parameters.copy()
+        return self.n_no_change >= student.n_iter_no_change
+
+    def keep_best(self):
+        """Go back to the parameters of the best epoch on the hold-out."""
+        if self.best_parameters is not None:
+            self.network.parameters[:] = self.best_parameters
+
+    def fitted(self, keep_optimizer=False):
+        """Return the fitted attributes as the run stands."""
+        student, network = self.student, self.network
+        parameters = network.parameters.copy()
+        reducer = self.reducer
+        if network.front_end is not None:
+            front_end = network.parts(parameters)[0]
+            reducer = clone(reducer).adopt(front_end, student.n_features_in_)
+        attributes = {
+            "classes_": self.classes,
+            "parameters_": parameters,
+            "reducer_": reducer,
+            "n_iter_": self.n_iter,
+            "loss_curve_": list(self.loss_curve),
+            "validation_scores_": list(self.validation_scores) or None,
+            "optimizer_state_": None,
+            **self.architecture.settings,
+            **self.architecture.fitted(network),
+        }
+        if keep_optimizer or student.warm_start:
+            optimizer = self.optimizer
+            moments = np.stack([optimizer.first_moment, optimizer.second_moment])
+            attributes["optimizer_state_"] = (moments, optimizer.n_steps)
+        return attributes
+
+
+def _has_changed(student, attributes):
+    return any(getattr(student, name) != value for name, value in attributes.items())
+
+
+def _of_mean_one(weights):
+    if weights is None:
+        return None
+    return (weights * (len(weights) / weights.sum())).astype(np.float32)

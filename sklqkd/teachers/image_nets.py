@@ -1,0 +1,418 @@
+"""The base class of the teachers: skorch's classifier with scikit-learn's manners.
+
+2-D `X` of any real dtype, labels of any type, parameters that mean nothing before ``fit``, and
+randomness from ``random_state`` alone.
+"""
+
+from __future__ import annotations
+
+import copy
+import secrets
+import threading
+from contextlib import contextmanager, nullcontext, suppress
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from scipy.special import log_softmax, softmax
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state, check_scalar
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+from skorch import NeuralNet, NeuralNetClassifier
+from skorch.dataset import Dataset
+from skorch.history import History
+from skorch.utils import is_dataset, params_for
+
+from ..images import image_layout
+from ..threads import one_thread
+
+__all__ = ["ImageNetClassifier"]
+
+# Predicting takes the memory of this many images, whatever `batch_size` is.
+_PREDICTION_BATCH = 256
+
+# torch has one generator for all threads: nets that train in different threads take turns.
+_GENERATOR_LOCK = threading.RLock()
+
+
+class ImageNetClassifier(NeuralNetClassifier):
+    """Base class of the teachers; a subclass names its torch module in `_network`."""
+
+    _network: type[torch.nn.Module]
+    _next_seed: int
+    #: Whether mini-batches are too small to share between threads: on a busy machine a second one
+    #: makes such a net many times slower.
+    _is_small = False
+
+    # skorch sets these in __init__, where scikit-learn allows nothing but the parameters. Those of
+    # the components, which skorch has among the attributes, are in `_component_params`.
+    initialized_ = False
+    history_ = None
+    virtual_params_: dict = {}  # noqa: RUF012  (skorch replaces it, and never writes into this one)
+
+    _components = (
+        "module",
+        "criterion",
+        "optimizer",
+        "iterator_train",
+        "iterator_valid",
+        "callbacks",
+    )
+
+    def __init__(
+        self,
+        *,
+        image_shape=None,
+        max_epochs=10,
+        lr=0.001,
+        batch_size=128,
+        optimizer=torch.optim.Adam,
+        train_split=None,
+        callbacks=None,
+        warm_start=False,
+        verbose=0,
+        device="cpu",
+        random_state=None,
+        **component__parameter,
+    ):
+        # Whether there is such a component is seen in fit, as all that is wrong with a value.
+        for name in component__parameter:
+            if "__" not in name:
+                raise TypeError(
+                    f"{type(self).__name__}.__init__() got an unexpected keyword argument {name!r}"
+                )
+        super().__init__(
+            self._network,
+            criterion=torch.nn.CrossEntropyLoss,
+            max_epochs=max_epochs,
+            lr=lr,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            dataset=_Rows,
+            train_split=train_split,
+            callbacks=callbacks,
+            warm_start=warm_start,
+            verbose=verbose,
+            device=device,
+        )
+        for name in ("initialized_", "history_", "virtual_params_"):
+            del self.__dict__[name]
+        self.image_shape = image_shape
+        self.random_state = random_state
+        self._component_params = component__parameter
+
+    def fit(self, X, y):
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Flattened images, of any real dtype. Scale the pixels to about [0, 1].
+        y : array-like of shape (n_samples,)
+            Class labels of any type.
+
+        Returns
+        -------
+        self : object
+            The fitted classifier. A fit that fails or is interrupted leaves it as it was.
+        """
+        resume = self.warm_start and self.__sklearn_is_fitted__()
+        return self._train(X, y, resume=resume)
+
+    def partial_fit(self, X, y, classes=None):
+        """Train the network, or go on training it, for one epoch.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Flattened images.
+        y : array-like of shape (n_samples,)
+            Class labels.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that will ever occur. Needed in the first call, optional in later ones.
+
+        Returns
+        -------
+        self : object
+            The fitted classifier.
+        """
+        resume = self.__sklearn_is_fitted__()
+        if classes is None and not resume:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        return self._train(X, y, resume=resume, classes=classes, epochs=1)
+
+    def predict(self, X):
+        """Return the most probable label of each image.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Flattened images.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+            Labels, as in `classes_`.
+        """
+        indices = self._logits(X).argmax(axis=1)
+        return self.classes_[indices]
+
+    def predict_proba(self, X):
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Flattened images.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes)
+            Softmax of the logits, columns in the order of `classes_`.
+        """
+        return softmax(self._logits(X), axis=1)
+
+    def predict_log_proba(self, X):
+        """Return the logarithm of each class's probability.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Flattened images.
+
+        Returns
+        -------
+        log_proba : ndarray of shape (n_samples, n_classes)
+            Log-softmax of the logits: finite where the probability itself underflows.
+        """
+        return log_softmax(self._logits(X), axis=1)
+
+    def decision_function(self, X):
+        """Return the logits.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Flattened images.
+
+        Returns
+        -------
+        logits : ndarray of shape (n_samples, n_classes) or (n_samples,)
+            With two classes the logit of ``classes_[1]`` less that of ``classes_[0]``.
+        """
+        logits = self._logits(X)
+        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
+
+    def set_params(self, **params):
+        """Set parameters; a trained network keeps its weights until the next ``fit``.
+
+        The learning rate and ``optimizer__...`` reach the optimizer of a trained network too, for
+        ``partial_fit`` and warm starts.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters of the constructor, ``module__...`` and the like among them.
+
+        Returns
+        -------
+        self : object
+            This classifier.
+        """
+        # Not skorch's set_params: it would start the module anew.
+        names = self._get_param_names()
+        for name in params:
+            if name not in names and "__" not in name:
+                raise ValueError(
+                    f"Invalid parameter {name!r} for estimator {type(self).__name__}. "
+                    f"Valid parameters are: {names}, and module__..., optimizer__... and the like."
+                )
+        for name, value in params.items():
+            setattr(self, name, value)
+        self._apply_virtual_params(params)
+        return self
+
+    def initialize_history(self):
+        """Start a new history; the old one may have to be put back if training fails."""
+        self.history_ = History()
+        return self
+
+    def notify(self, method_name, **cb_kwargs):
+        """Tell the callbacks; one that stops the training does so by a KeyboardInterrupt."""
+        try:
+            super().notify(method_name, **cb_kwargs)
+        except KeyboardInterrupt as stop:
+            raise _StoppedByCallback from stop
+
+    def check_data(self, X, y):
+        """Do nothing: X and y were validated before skorch sees them."""
+
+    def get_params_for(self, prefix):
+        """Return the arguments of a component: what follows from the data, then the user's."""
+        params: dict = {}
+        if prefix == "module":
+            layout = self._layout
+            params["image_shape"] = (layout.channels, layout.height, layout.width)
+            params["n_classes"] = len(self.classes_)
+        elif prefix == "iterator_train":
+            params.update(shuffle=True, collate_fn=_as_is)
+        elif prefix == "iterator_valid":
+            # A DataLoader draws a seed even if nothing is random: not from torch's generator.
+            params.update(
+                batch_size=_PREDICTION_BATCH, collate_fn=_as_is, generator=torch.Generator()
+            )
+        return params | params_for(prefix, self._component_params)
+
+    def infer(self, x, **fit_params):
+        """Return the module's logits for a batch of flattened images."""
+        return super().infer(self._layout.unflatten(np.asarray(x)), **fit_params)
+
+    def __repr__(self, N_CHAR_MAX=700):
+        return BaseEstimator.__repr__(self, N_CHAR_MAX)
+
+    def __getattr__(self, name):
+        try:
+            return self.__dict__["_component_params"][name]
+        except KeyError:
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}"
+            ) from None
+
+    def __setattr__(self, name, value):
+        if "__" in name and not name.startswith("_"):
+            # Not in place: the dict may be the one to go back to if training fails.
+            self._component_params = self._component_params | {name: value}
+        else:
+            super().__setattr__(name, value)
+
+    def _get_param_names(self):
+        # skorch lists whatever is in __dict__, `module` and `criterion` among it.
+        return super(NeuralNet, self)._get_param_names() + sorted(self._component_params)
+
+    def _train(self, X, y, *, resume, classes=None, epochs=None):
+        before = self.__dict__.copy()
+        try:
+            if resume:
+                trained = ("module_", "criterion_", "optimizer_", "history_")
+                # In one call, so that the optimizer's copy steps the module's copy.
+                self.__dict__.update(copy.deepcopy({name: before[name] for name in trained}))
+                seed = self._next_seed
+            else:
+                for name in before:
+                    if name.endswith("_"):
+                        del self.__dict__[name]
+                seed = self._new_seed()
+            self._check_parameters()
+            X, y = self._validate(X, y, reset=not resume)
+            classes, y = self._encode(y, self.classes_ if resume else None, classes)
+            # skorch's callbacks score against the encoded labels.
+            self.classes_inferred_ = np.arange(len(classes))
+            if not resume:
+                self._layout = image_layout(X.shape[1], self.image_shape)
+            threads = one_thread() if self._is_small else nullcontext()
+            with _forked_generators(seed, self.device), threads:
+                if not resume:
+                    self.initialize()
+                self.notify("on_train_begin", X=X, y=y)
+                with suppress(_StoppedByCallback):
+                    self.fit_loop(X, y, epochs=epochs)
+                self.notify("on_train_end", X=X, y=y)
+                self._next_seed = int(torch.randint(2**31, ()))
+            self._set_training(False)
+            self.classes_inferred_ = classes
+            self.n_parameters_ = sum(
+                p.numel() for p in self.module_.parameters() if p.requires_grad
+            )
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+        return self
+
+    def _new_seed(self):
+        if self.random_state is None:
+            return secrets.randbelow(2**31)
+        return int(check_random_state(self.random_state).randint(2**31))
+
+    def _check_parameters(self):
+        for name in self._component_params:
+            if name.split("__")[0] not in self._components:
+                raise ValueError(
+                    f"{type(self).__name__} has no component for the parameter {name!r}. "
+                    f"The components are {', '.join(self._components)}."
+                )
+        check_scalar(self.max_epochs, "max_epochs", Integral, min_val=1)
+        check_scalar(self.batch_size, "batch_size", Integral, min_val=-1)
+        if self.batch_size == 0:
+            raise ValueError("batch_size == 0, must be >= 1, or -1 for all samples in one batch.")
+        if not isinstance(self.lr, Real) or not 0 < float(self.lr) < np.inf:
+            raise ValueError(f"lr == {self.lr}, must be a finite number > 0.")
+
+    def _validate(self, X, y="no_validation", *, reset):
+        shape = getattr(X, "shape", ())
+        if len(shape) > 2:
+            raise ValueError(
+                f"X has the shape {tuple(shape)}, but {type(self).__name__} takes one flattened "
+                "image per row. Pass X.reshape(len(X), -1), and image_shape=X.shape[1:] to the "
+                "constructor."
+            )
+        return validate_data(self, X, y, reset=reset, dtype=np.float32)
+
+    def _encode(self, y, known, classes):
+        check_classification_targets(y)
+        if classes is not None:
+            classes = np.unique(classes)
+            if known is not None and not np.array_equal(classes, known):
+                raise ValueError(
+                    f"classes={classes} is not the same as on the last call to fit or "
+                    f"partial_fit, which was {known}."
+                )
+        elif known is not None:
+            classes = known
+        else:
+            classes = np.unique(y)
+        if len(classes) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs at least 2 classes; got 1 class: {classes[0]}."
+            )
+        new = np.setdiff1d(y, classes)
+        if len(new) > 0:
+            raise ValueError(f"y has the labels {new}, which are not among the classes {classes}.")
+        return classes, np.searchsorted(classes, y)
+
+    def _logits(self, X):
+        check_is_fitted(self)
+        # While it trains, skorch's scoring callbacks predict a data set of validated rows.
+        if not is_dataset(X):
+            X = self._validate(X, reset=False)
+        return self.forward(X).numpy()
+
+
+class _StoppedByCallback(Exception):  # noqa: N818  (not an error)
+    """Tells a callback's wish to stop, such as early stopping's, from the user's Ctrl-C."""
+
+
+class _Rows(Dataset):
+    """Rows of X with their labels, a whole mini-batch at a time."""
+
+    def __getitems__(self, indices):
+        return self.X[indices], 0 if self.y is None else self.y[indices]
+
+
+def _as_is(batch):
+    return batch
+
+
+@contextmanager
+def _forked_generators(seed, device):
+    """Seed torch's generators for the block, and put them back afterwards."""
+    device = torch.device("cpu" if device is None else device)
+    gpus = [device] if device.type == "cuda" else []
+    with _GENERATOR_LOCK, torch.random.fork_rng(devices=gpus):
+        # torch.manual_seed would also seed the generators of GPUs that take no part.
+        torch.default_generator.manual_seed(seed)
+        for gpu in gpus:
+            with torch.cuda.device(gpu):
+                torch.cuda.manual_seed(seed)
+        yield
