@@ -3,7 +3,6 @@
 import joblib
 import numpy as np
 import pytest
-import sklqkd.search.fits
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
@@ -13,6 +12,7 @@ from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, ShuffleSpl
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+import sklqkd.search.fits
 from sklqkd import DistilledQNNClassifier, QNNClassifier
 from sklqkd.datasets import load_digits, take_per_class
 from sklqkd.search import StackedGridSearchCV, StackedRandomizedSearchCV

@@ -202,11 +202,12 @@ class ConvReducer(TrainableReducer):
     """Small convolutional network, the front-end of the paper's version 1.
 
     Two convolutions with pooling and two fully connected layers, see
-    :class:`~sklqkd.reducers.front_ends.ConvFrontEnd`: 21,483 weights for 28 x 28 grey-scale images and 3
-    features. Colour channels are the first convolution's input channels; sides below 16 pixels are
-    padded with zeros. The features are the last layer's linear outputs. Inside a student the
-    network is trained together with the circuit; on its own it is a supervised transformer,
-    trained under a linear softmax head on cross-entropy with mini-batch Adam. Computed by torch.
+    :class:`~sklqkd.reducers.front_ends.ConvFrontEnd`: 21,483 weights for 28 x 28 grey-scale
+    images and 3 features. Colour channels are the first convolution's input channels; sides
+    below 16 pixels are padded with zeros. The features are the last layer's linear outputs.
+    Inside a student the network is trained together with the circuit; on its own it is a
+    supervised transformer, trained under a linear softmax head on cross-entropy with mini-batch
+    Adam. Computed by torch.
 
     Parameters
     ----------

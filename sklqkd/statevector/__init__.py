@@ -4,7 +4,7 @@ A circuit arrives as a :class:`Program`: a few fused steps, made by :mod:`sklqkd
 kernels run it on a batch of states; :func:`make_kernel` picks one by size:
 
 - :class:`DenseKernel` multiplies every layer out to one 2^n x 2^n matrix;
-- :class:`FactoredKernel` (:mod:`sklqkd.statevector.factored`) keeps each layer as a Kronecker product.
+- :class:`FactoredKernel` keeps each layer as a Kronecker product.
 
 Where numba is installed, their inner loops are compiled (:mod:`sklqkd.statevector.compiled`).
 
