@@ -3,8 +3,8 @@
 ``python benchmarks/search.py`` writes ``search.csv``, ``search.md`` and ``search.png``: the cost of
 1 to 64 candidates trained as one stack, in fits of one of them; and 24 candidates x 5 folds in
 :class:`sklqkd.search.StackedGridSearchCV` and in scikit-learn's GridSearchCV with two jobs, with
-the scores of both. What is compared takes turns, and the median counts. ``--quick`` takes less than
-a minute.
+the scores of both; and successive halving over the epochs in both. What is compared takes turns,
+and the median counts. ``--quick`` takes less than a minute.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.model_selection import GridSearchCV, PredefinedSplit
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, PredefinedSplit
 from speed_report import processor
 
 from sklqkd import DistilledQNNClassifier
 from sklqkd.datasets import fetch_mnist
-from sklqkd.search import StackedGridSearchCV
+from sklqkd.search import StackedGridSearchCV, StackedHalvingGridSearchCV
 from sklqkd.threads import one_thread
 
 SEED = 0
@@ -147,6 +148,25 @@ def beside_scikit_learn(bench, X, y, estimator, n_folds, repeats, grid, n_jobs=N
     bench.add("largest difference of mean scores", name, n_qubits, difference, "", "<= 0.005")
 
 
+def halving(bench, X, y, estimator, n_folds, repeats, grid):
+    """Time successive halving over the epochs, trained on here and from the start there."""
+    options = {"cv": n_folds, "resource": "max_iter", "max_resources": estimator.max_iter}
+    own = StackedHalvingGridSearchCV(estimator, grid, **options)
+    other = HalvingGridSearchCV(estimator, grid, **options, n_jobs=2)
+    own.fit(X, y)
+    taken = [
+        (seconds(lambda: own.fit(X, y)), seconds(lambda: other.fit(X, y))) for _ in range(repeats)
+    ]
+    mine, theirs = np.median(taken, axis=0)
+    name, n_qubits = estimator.reducer, estimator.n_qubits
+    bench.add("stacked halving n_jobs=1", name, n_qubits, mine, "s")
+    bench.add("HalvingGridSearchCV n_jobs=2", name, n_qubits, theirs, "s")
+    bench.add("halving, times faster", name, n_qubits, theirs / mine, "")
+    scores = (search.cv_results_["mean_test_score"] for search in (own, other))
+    difference = np.abs(np.subtract(*scores)).max()
+    bench.add("largest difference of mean scores", name, n_qubits, difference, "", "<= 0.005")
+
+
 def draw(curves, path):
     """Plot cost against the number of candidates."""
     import matplotlib
@@ -191,6 +211,7 @@ def main():
         curves[reducer] = cost_of_candidates(bench, X, y, estimator, counts, repeats)
         grid = GRID | {"lam": [0.5]} if quick else GRID | {"temperature": [1, 2, 3, 4, 6, 8]}
         beside_scikit_learn(bench, X, y, estimator, 2 if quick else 5, repeats, grid)
+        halving(bench, X, y, estimator, 2 if quick else 5, repeats, grid)
     estimator = student(teacher, "pca", n_epochs, n_qubits=8)
     grid = {"temperature": [1, 2, 4, 8], "lam": [0.5]}
     beside_scikit_learn(bench, X, y, estimator, 2, repeats, grid, n_jobs=2)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import datasets, evaluation, losses, plotting, search
+    from . import callbacks, datasets, evaluation, losses, persistence, plotting, search
     from .reducers import CenterCropReducer, ConvReducer, FCReducer, PCAReducer, PoolingReducer
     from .students import (
         DistilledLinearClassifier,
@@ -36,9 +36,11 @@ __all__ = [
     "QNNClassifier",
     "ResNetClassifier",
     "__version__",
+    "callbacks",
     "datasets",
     "evaluation",
     "losses",
+    "persistence",
     "plotting",
     "search",
 ]

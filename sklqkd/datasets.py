@@ -316,9 +316,9 @@ def take_per_class(X, y, n, classes=None, *, shuffle=False, random_state=None):
     if not isinstance(n, (int, np.integer)) or n < 1:
         raise ValueError(f"n={n!r} is not a number of samples. Give a positive integer.")
     labels = column_or_1d(y)
-    present = np.unique(labels)
+    present = _distinct(labels, "y")
     wanted = present if classes is None else column_or_1d(classes)
-    if len(np.unique(wanted)) < len(wanted):
+    if len(_distinct(wanted, "classes")) < len(wanted):
         raise ValueError(f"classes={classes!r} lists a class twice.")
     rng = random_generator(random_state)
     chosen: list[int] = []
@@ -334,6 +334,13 @@ def take_per_class(X, y, n, classes=None, *, shuffle=False, random_state=None):
         chosen.extend(rng.permutation(members)[:n] if shuffle else members[:n])
     indices = np.sort(chosen)
     return _safe_indexing(X, indices), _safe_indexing(y, indices)
+
+
+def _distinct(labels, name):
+    try:
+        return np.unique(labels)
+    except TypeError as error:
+        raise TypeError(f"{name} mixes labels that cannot be sorted: {error}.") from error
 
 
 def _fetch(source, subset, data_home, return_X_y):
@@ -419,7 +426,13 @@ def _convert_openml(source, subset, raw):
             "cache of it and fetch it again."
         )
     part = slice(source.n_train) if subset == "train" else slice(source.n_train, None)
+    X, y = raw.data[part], raw.target[part]
+    is_pixels = X.dtype.kind in "uif" and X.min() >= 0 and X.max() <= 255
+    if not is_pixels or not np.isin(y.astype(str), [*"0123456789"]).all():
+        raise ValueError(
+            f"OpenML's {source.openml_name} came with pixels that are not numbers from 0 to 255, "
+            "or labels that are not from 0 to 9. Clear scikit-learn's cache of it and fetch it "
+            "again."
+        )
     origin = f"OpenML, {source.openml_name}, version {source.openml_version}"
-    return source.bunch(
-        raw.data[part], raw.target[part], source.openml_image_shape, source.class_names, origin
-    )
+    return source.bunch(X, y, source.openml_image_shape, source.class_names, origin)

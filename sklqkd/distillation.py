@@ -7,13 +7,19 @@ from dataclasses import dataclass, field, replace
 from numbers import Real
 
 import numpy as np
+from sklearn.utils import check_array
 
+from .checks import refuses_overflow
 from .losses import DISTILLATION_LOSSES, DistillationLoss, softened
 from .schedules import resolve_schedule
 from .targets import check_teacher, check_teacher_logits, teacher_logits
 from .training import Lesson
 
 __all__ = ["Teaching", "labelled_rows", "teach"]
+
+#: The range of temperatures. Below it a teacher's word is its favourite class and nothing else;
+#: above it float32 rounds away what the loss is about, and "logit_mse" is the limit.
+COLDEST, HOTTEST = 1e-3, 1e3
 
 
 @dataclass
@@ -94,7 +100,7 @@ def labelled_rows(student, y: np.ndarray, has_logits: bool) -> np.ndarray | None
         return None  # without a teacher, -1 is a class like any other
     if (y.dtype.kind in "biuf") != isinstance(marker, Real):
         return None
-    if any(marker in np.asarray(getattr(t, "classes_", ())).tolist() for t in teachers):
+    if any(marker in np.ravel(getattr(t, "classes_", ())).tolist() for t in teachers):
         return None  # and so it is where a teacher knows it
     labelled = y != marker
     if labelled.all():
@@ -177,7 +183,9 @@ def _as_list(teacher):
 
 def _temperatures(student, n_teachers):
     given = student.temperature
-    is_list = isinstance(given, (list, tuple, np.ndarray)) and not isinstance(given[0], str)
+    is_curve = isinstance(given, (list, tuple)) and isinstance((*given, None)[0], str)
+    is_list = isinstance(given, (list, tuple, np.ndarray)) and not is_curve
+    given = np.atleast_1d(given).tolist() if isinstance(given, np.ndarray) else given
     values = list(given) if is_list else [given] * n_teachers
     if len(values) != n_teachers:
         raise ValueError(
@@ -185,7 +193,7 @@ def _temperatures(student, n_teachers):
             "for all of them, or a list with one for each."
         )
     return [
-        resolve_schedule(value, student.max_iter, low=0, closed="neither", name="temperature")
+        resolve_schedule(value, student.max_iter, low=COLDEST, high=HOTTEST, name="temperature")
         for value in values
     ]
 
@@ -193,10 +201,14 @@ def _temperatures(student, n_teachers):
 def _weights(student, n_teachers):
     if student.teacher_weights is None:
         return [1 / n_teachers] * n_teachers
-    weights = np.asarray(student.teacher_weights, float)
-    if weights.shape != (n_teachers,) or not (weights >= 0).all() or not 0 < weights.sum() < np.inf:
+    with refuses_overflow("teacher_weights"):
+        weights = check_array(
+            student.teacher_weights, dtype=float, ensure_2d=False, input_name="teacher_weights"
+        )
+    if weights.shape != (n_teachers,) or weights.min() < 0 or weights.max() == 0:
         raise ValueError(
             f"teacher_weights={student.teacher_weights!r} must be {n_teachers} non-negative "
             "numbers, one for each teacher, that are not all 0."
         )
+    weights = weights / weights.max()  # the sum of huge ones would overflow
     return (weights / weights.sum()).tolist()

@@ -6,13 +6,15 @@ needs the picture behind a row has an ``image_shape`` parameter, read by :func:`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isqrt, prod
 from numbers import Integral
 
 import numpy as np
 from sklearn.utils.validation import validate_data
+
+from .checks import check_size, refuses_overflow
 
 __all__ = ["ImageLayout", "check_rows", "image_layout", "most_square_grid"]
 
@@ -86,7 +88,10 @@ def image_layout(n_features: int, image_shape: Sequence[int] | None = None) -> I
                 f"channels first or image_shape=({side}, {side}, 3) for channels last."
             )
         return ImageLayout(*most_square_grid(n_features))
-    shape: tuple = tuple(image_shape) if isinstance(image_shape, Iterable) else (image_shape,)
+    try:
+        shape = tuple(image_shape)
+    except TypeError:  # one number
+        shape = ()
     if len(shape) not in (2, 3) or not all(isinstance(s, Integral) and int(s) > 0 for s in shape):
         raise ValueError(
             f"image_shape={image_shape!r} is not a shape of an image. Give (height, width), "
@@ -113,12 +118,13 @@ def most_square_grid(n_cells: int) -> tuple[int, int]:
     >>> most_square_grid(16), most_square_grid(8), most_square_grid(7)
     ((4, 4), (2, 4), (1, 7))
     """
+    n_cells = int(n_cells)  # NumPy's small integers overflow
     rows = next(r for r in range(isqrt(n_cells), 0, -1) if n_cells % r == 0)
     return rows, n_cells // rows
 
 
-def check_rows(estimator, X, *target, **options):
-    """Validate flattened images, scikit-learn's ``validate_data`` with advice for 3-D and 4-D `X`.
+def check_rows(estimator, X, *target, dtype=(np.float64, np.float32), **options):
+    """Validate flattened images, scikit-learn's ``validate_data`` with advice for pictures.
 
     Parameters
     ----------
@@ -127,19 +133,21 @@ def check_rows(estimator, X, *target, **options):
     X : array-like of shape (n_samples, n_features)
     *target : array-like
         `y`, if it is to be checked too.
+    dtype : dtype or sequence of dtype, default=(numpy.float64, numpy.float32)
+        Of the `X` that comes out; of several, the first one where `X` has none of them.
     **options : dict
         Passed on to ``validate_data``.
 
     Returns
     -------
-    X : ndarray of shape (n_samples, n_features), float32 or float64
+    X : ndarray of shape (n_samples, n_features)
     y : ndarray of shape (n_samples,)
         If it was given.
 
     Raises
     ------
     ValueError
-        If `X` is not 2-D, or has NaN, infinite or non-numeric values.
+        If `X` is not 2-D, or has NaN, infinite, non-numeric or huge values: over 1e12 in size.
     """
     shape = getattr(X, "shape", ())
     if len(shape) in (3, 4):
@@ -148,4 +156,8 @@ def check_rows(estimator, X, *target, **options):
             f"flattened image per row. Pass X.reshape(len(X), -1), with "
             f"image_shape={tuple(shape[1:])} (X.shape[1:])."
         )
-    return validate_data(estimator, X, *target, dtype=[np.float64, np.float32], **options)
+    dtype = list(dtype) if isinstance(dtype, tuple) else dtype
+    with refuses_overflow("X"):
+        checked = validate_data(estimator, X, *target, dtype=dtype, **options)
+    check_size(checked[0] if target else checked, "X")
+    return checked

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["Adam"]
+__all__ = ["Adam", "raise_if_diverged"]
 
 
 class Adam:
@@ -70,3 +70,18 @@ class Adam:
         np.divide(first, work, out=work)
         work *= self.learning_rate * correction / (1 - self.beta_1**self.n_steps)
         parameters -= work
+
+
+def raise_if_diverged(*numbers):
+    """Raise a ValueError if training has led to numbers that are not finite.
+
+    Parameters
+    ----------
+    *numbers : float or ndarray
+        The loss, the parameters, Adam's second moment: where the last is infinite, nothing moves.
+    """
+    if not all(np.isfinite(number).all() for number in numbers):
+        raise ValueError(
+            "Training diverged: the loss, a weight or a gradient is beyond float32. Lower "
+            "learning_rate_init, and scale the images to about [0, 1]."
+        )

@@ -64,6 +64,8 @@ def resolve_schedule(
     ------
     ValueError
         If `value` has none of these forms, or some epoch's value is not finite or out of range.
+    TypeError
+        If a function does not take these two arguments.
 
     Examples
     --------
@@ -75,9 +77,9 @@ def resolve_schedule(
     [0.0, 0.0, 0.9, 0.9, 0.9]
     """
     if isinstance(value, Real):
-        values = [float(value)]
+        values = [_float(value)]
     elif callable(value):
-        values = [_number(value(epoch, max_iter), epoch, name) for epoch in range(max_iter)]
+        values = [_called(value, epoch, max_iter, name) for epoch in range(max_iter)]
     else:
         values = _named(value, max_iter, name)
     for epoch, number in enumerate(values):
@@ -93,13 +95,27 @@ def resolve_schedule(
     return lambda epoch: values[min(epoch, last)]
 
 
-def _number(number, epoch, name) -> float:
+def _called(function, epoch, max_iter, name) -> float:
+    try:
+        number = function(epoch, max_iter)
+    except TypeError as error:
+        raise TypeError(
+            f"The function given for {name} failed in epoch {epoch} of {max_iter}: {error}. It is "
+            "called as f(epoch, max_iter)."
+        ) from error
     if not isinstance(number, Real):
         raise ValueError(
             f"The function given for {name} returned {number!r} in epoch {epoch}. It must return a "
             "number for f(epoch, max_iter)."
         )
-    return float(number)
+    return _float(number)
+
+
+def _float(number) -> float:
+    try:
+        return float(number)
+    except (OverflowError, TypeError) as error:  # 10**400, numpy.timedelta64
+        raise ValueError(f"{number!r} is no number that a float holds.") from error
 
 
 def _named(value, max_iter, name) -> list[float]:
@@ -107,10 +123,10 @@ def _named(value, max_iter, name) -> list[float]:
     if isinstance(kind, str) and all(isinstance(number, Real) for number in numbers):
         epochs = range(max_iter)
         if kind == "step" and len(numbers) == 3 and 0 <= numbers[2] <= 1:
-            start, end, fraction = map(float, numbers)
+            start, end, fraction = map(_float, numbers)
             return [start if epoch < fraction * max_iter else end for epoch in epochs]
         if kind in _CURVES and len(numbers) == 2:
-            start, end = map(float, numbers)
+            start, end = map(_float, numbers)
             parts = [_CURVES[kind](epoch / max(max_iter - 1, 1)) for epoch in epochs]
             return [_between(start, end, part) for part in parts]
     raise ValueError(

@@ -7,11 +7,20 @@ good: ``softmax(log p / T) = softmax(logits / T)``. Classes are matched by their
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import logsumexp
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import check_array, check_is_fitted, has_fit_parameter
+from sklearn.utils.validation import (
+    _num_samples,
+    assert_all_finite,
+    check_array,
+    check_is_fitted,
+    has_fit_parameter,
+)
+
+from .checks import check_size, refuses_overflow
 
 __all__ = ["align", "check_teacher", "check_teacher_logits", "is_fitted", "teacher_logits"]
 
@@ -86,7 +95,8 @@ def teacher_logits(teacher, X, y, classes, *, cv="prefit", sample_weight=None) -
     Raises
     ------
     ValueError
-        If no class is common to both, or a probability is not finite.
+        If no class is common to both, or `predict_proba` does not give finite, non-negative
+        numbers of shape (n_samples, n_teacher_classes).
     """
     if cv == "prefit":
         return align(_log_probabilities(teacher, X), teacher.classes_, classes)
@@ -110,10 +120,23 @@ def teacher_logits(teacher, X, y, classes, *, cv="prefit", sample_weight=None) -
 
 
 def _log_probabilities(teacher, X) -> np.ndarray:
-    probabilities = np.asarray(teacher.predict_proba(X))
-    if not np.isfinite(probabilities).all():
+    name = f"predict_proba of the teacher {type(teacher).__name__}"
+    floats = [np.float64, np.float32]
+    with refuses_overflow(name):
+        probabilities = check_array(
+            teacher.predict_proba(X),
+            dtype=floats,
+            ensure_2d=False,
+            allow_nd=True,
+            ensure_min_samples=0,
+            input_name=name,
+        )
+    expected = _num_samples(X), np.size(teacher.classes_)
+    if probabilities.shape != expected or (probabilities < 0).any():
         raise ValueError(
-            f"predict_proba of the teacher {type(teacher).__name__} gave NaN or infinity."
+            f"{name} gave an array of shape {probabilities.shape}, or with negative numbers, where "
+            f"non-negative ones of shape {expected} are expected: one row for each image, one "
+            "column for each of its classes_."
         )
     # In the teacher's own precision: just what np.log(teacher.predict_proba(X)) gives its user.
     return np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)).astype(float)
@@ -146,7 +169,7 @@ def align(logits: np.ndarray, teacher_classes, classes) -> np.ndarray:
     >>> align(np.array([[1.0, 2.0, 3.0]]), ["b", "a", "c"], ["a", "b"])
     array([[2., 1.]])
     """
-    column = {label: i for i, label in enumerate(np.asarray(teacher_classes).tolist())}
+    column = {label: i for i, label in enumerate(np.ravel(teacher_classes).tolist())}
     labels = np.asarray(classes).tolist()
     if not any(label in column for label in labels):
         raise ValueError(
@@ -167,7 +190,9 @@ def check_teacher_logits(logits, n_samples: int, classes: np.ndarray) -> np.ndar
     ----------
     logits : array-like of shape (n_samples, n_classes)
         Columns in the order of the sorted classes; a DataFrame's columns may be named by the
-        classes instead, and are then matched by name.
+        classes instead, and are then matched by name. Minus infinity, the logarithm of 0, rules a
+        class out; it counts as the logit of the smallest probability in float32, as a
+        probability of 0 from a teacher does, or as the lowest of its row if that is lower.
     n_samples : int
     classes : ndarray of shape (n_classes,)
 
@@ -178,10 +203,19 @@ def check_teacher_logits(logits, n_samples: int, classes: np.ndarray) -> np.ndar
     Raises
     ------
     ValueError
-        If the shape is another, or a value is NaN or infinite.
+        If the shape is another, a value is NaN, plus infinity or over 1e12 in size, or all of a
+        row are minus infinity.
     """
     names = list(getattr(logits, "columns", []))
-    array = check_array(logits, dtype=np.float64, ensure_min_samples=0, input_name="teacher_logits")
+    with refuses_overflow("teacher_logits"):
+        array = check_array(
+            logits,
+            dtype=np.float64,
+            ensure_all_finite=False,
+            ensure_min_samples=0,
+            input_name="teacher_logits",
+        )
+        array = _without_infinity(array)
     if len(array) != n_samples:
         raise ValueError(
             f"teacher_logits has {len(array)} rows, but X has {n_samples}. Pass one row for each "
@@ -203,3 +237,21 @@ def check_teacher_logits(logits, n_samples: int, classes: np.ndarray) -> np.ndar
             "with the classes as column names, which are matched by name."
         )
     return array
+
+
+def _without_infinity(logits):
+    """Return logits with a low number for minus infinity, after a check of all others."""
+    is_out = np.isneginf(logits)
+    finite = np.where(is_out, 0, logits)
+    assert_all_finite(finite, input_name="teacher_logits")
+    check_size(finite, "teacher_logits")
+    if not is_out.any():
+        return logits
+    if is_out.all(axis=1).any():
+        raise ValueError(
+            "A row of teacher_logits has minus infinity for all classes. One of them has to be "
+            "possible."
+        )
+    totals = logsumexp(logits, axis=1, keepdims=True)
+    lowest = np.min(logits, axis=1, keepdims=True, where=~is_out, initial=np.inf)
+    return np.where(is_out, np.minimum(totals + LOWEST_LOGIT, lowest), logits)

@@ -1,14 +1,18 @@
-"""One thread for the kernels: their products are too small to share; cores are for ``n_jobs``."""
+"""Threads: one for each kernel, whose products are too small to share, and one in PennyLane.
+
+Cores are for ``n_jobs``.
+"""
 
 from __future__ import annotations
 
+import functools
 import sys
 from contextlib import contextmanager
-from threading import Lock, current_thread, main_thread
+from threading import Lock, RLock, current_thread, main_thread
 
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["one_thread"]
+__all__ = ["in_pennylane", "one_thread"]
 
 
 class _OneThread:
@@ -61,3 +65,28 @@ class _OneThread:
 
 #: Context manager for the block, shared by everything in the package.
 one_thread = _OneThread()
+
+_PENNYLANE = RLock()
+
+
+def in_pennylane(function):
+    """Make a function that has PennyLane build or run operations wait for others of this kind.
+
+    PennyLane keeps the operations that are being recorded in one place for all threads, even while
+    a device runs. Two threads in it at once mix up their operations, or never come back.
+
+    Parameters
+    ----------
+    function : callable
+
+    Returns
+    -------
+    function : callable
+    """
+
+    @functools.wraps(function)
+    def wrapper(*args, **kwargs):
+        with _PENNYLANE:
+            return function(*args, **kwargs)
+
+    return wrapper

@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from .losses import DistillationLoss, cross_entropy
-from .optimizers import Adam
+from .optimizers import Adam, raise_if_diverged
 
 __all__ = ["Lesson", "Middle", "Network", "Objective", "readout_matrix", "train_epoch"]
 
@@ -346,18 +346,23 @@ def train_epoch(
     shuffle: bool,
     rng: np.random.Generator,
 ) -> float:
-    """Pass once over the data in mini-batches and return the mean loss on the way."""
+    """Pass once over the data in mini-batches and return the mean loss on the way.
+
+    Raises a ValueError if training has diverged at the end.
+    """
     total = 0.0
-    for rows in _batches(len(X), batch_size, shuffle, rng):
-        logits = network.logits(X[rows], rng)
-        loss, gradient = objective(logits, rows)
-        network.backward(gradient)
-        optimizer.step(network.parameters, network.gradient)
-        total += loss * len(rows)
+    with np.errstate(over="ignore", invalid="ignore"):  # told of once, below
+        for rows in _batches(len(X), batch_size, shuffle, rng):
+            logits = network.logits(X[rows], rng)
+            loss, gradient = objective(logits, rows)
+            network.backward(gradient)
+            optimizer.step(network.parameters, network.gradient)
+            total += loss * len(rows)
+    raise_if_diverged(total, network.parameters, optimizer.second_moment)
     return total / len(X)
 
 
 def _batches(n_samples, batch_size, shuffle, rng) -> Iterator[np.ndarray]:
     order = rng.permutation(n_samples) if shuffle else np.arange(n_samples)
     for start in range(0, n_samples, batch_size):
-        yield order[start : start + batch_size]
+        yield order[start : start + int(batch_size)]

@@ -308,7 +308,7 @@ def test_column_numbers_that_may_be_names_are_refused(digits, teacher):
 def test_refuses_bad_logits(digits, bad):
     X, y = digits
     logits = np.zeros((len(y), 3))
-    value = {"nan": np.nan, "infinity": -np.inf}.get(bad, 0)
+    value = {"nan": np.nan, "infinity": np.inf}.get(bad, 0)
     logits[4, 1] = value
     logits, match = {
         "rows": (logits[:-1], "teacher_logits has 89 rows, but X has 90"),
@@ -425,7 +425,7 @@ def test_a_student_teaches(digits):
 def test_a_teacher_that_gives_nan_is_refused(digits):
     X, y = digits
     broken = Oracle(np.full((len(y), 3), np.nan), [0, 1, 2])
-    with pytest.raises(ValueError, match="predict_proba of the teacher Oracle gave NaN"):
+    with pytest.raises(ValueError, match="predict_proba of the teacher Oracle contains NaN"):
         quick(broken).fit(X, y)
 
 

@@ -33,7 +33,7 @@ from sklqkd import DistilledQNNClassifier, LeNetClassifier, QNNClassifier
 from sklqkd.datasets import load_digits, take_per_class
 from sklqkd.evaluation import Comparison, compare, expected_calibration_error
 from sklqkd.evaluation.comparison import holm, mean_interval
-from sklqkd.evaluation.store import fingerprint
+from sklqkd.fingerprints import fingerprint
 
 TIMES = ["fit_seconds", "predict_seconds"]
 
@@ -678,7 +678,7 @@ import numpy as np
 from scipy.stats import loguniform
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold, RandomizedSearchCV
-from sklqkd.evaluation.store import fingerprint
+from sklqkd.fingerprints import fingerprint
 search = RandomizedSearchCV(LogisticRegression(), {"C": loguniform(1, 9)}, cv=KFold(3))
 print([fingerprint(each) for each in (search, np.arange(9), print, {"a": 1})])
 """

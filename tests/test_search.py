@@ -1,5 +1,11 @@
 """Stacked searches: drop-in for scikit-learn's, with the same results."""
 
+import json
+import re
+import signal
+import subprocess
+import sys
+
 import joblib
 import numpy as np
 import pytest
@@ -7,6 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import FitFailedWarning
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, ShuffleSplit
 from sklearn.pipeline import make_pipeline
@@ -16,6 +23,7 @@ import sklqkd.search.fits
 from sklqkd import DistilledQNNClassifier, QNNClassifier
 from sklqkd.datasets import load_digits, take_per_class
 from sklqkd.search import StackedGridSearchCV, StackedRandomizedSearchCV
+from sklqkd.search.progress import Progress
 
 GRID = {"temperature": [1, 4], "lam": [0.2, 0.9]}
 
@@ -161,9 +169,50 @@ def test_jobs(student, digits, backend):
     assert_same_results(own.cv_results_, other.cv_results_)
 
 
+# progress
+
+
 def test_progress(student, digits, capsys):
-    StackedGridSearchCV(student, GRID, cv=2, verbose=1).fit(*digits)
-    assert "8 of 8 fits, about 0 s left; best score of a fold" in capsys.readouterr().out
+    search = StackedGridSearchCV(student, GRID, cv=2, verbose=1).fit(*digits)
+    line = capsys.readouterr().out.splitlines()[-1]
+    done = f"[search] 4 of 4 candidates (8 of 8 fits), best mean score {search.best_score_:.4f}"
+    assert line.startswith(f"{done}, took ")
+    search.set_params(verbose=0).fit(*digits)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("refit", ["neg_log_loss", False])
+def test_progress_with_several_scorers(student, digits, capsys, refit):
+    scoring = ["accuracy", "neg_log_loss"]
+    search = StackedGridSearchCV(student, GRID, scoring=scoring, refit=refit, cv=2, verbose=1)
+    search.fit(*digits)
+    line = capsys.readouterr().out.splitlines()[-1]
+    best = f", best mean score {search.best_score_:.4f}" if refit else ""
+    assert f"(8 of 8 fits){best}, took " in line
+
+
+def test_progress_as_candidates_get_done(capsys, monkeypatch):
+    search = StackedGridSearchCV(None, {}, verbose=1)
+    first, second = {"lam": 0.1}, {"lam": 0.2}
+    calls = [(None, (), {"parameters": each}) for each in (first, first, second, second)]
+    now = iter([0.0, 10.0, 10.5, 20.0, 30.0])
+    monkeypatch.setattr(sklqkd.search.progress.time, "perf_counter", lambda: next(now))
+    progress = Progress(search, calls, [None] * 4)
+    for i, score in enumerate([0.5, 0.9, np.nan, 1.0]):
+        progress.add({i: {"test_scores": score}})
+    assert capsys.readouterr().out.splitlines() == [
+        "[search] 0 of 2 candidates (1 of 4 fits), about 30 s left",
+        # none within a second of the last
+        "[search] 1 of 2 candidates (3 of 4 fits), best mean score 0.7000, about 7 s left",
+        "[search] 2 of 2 candidates (4 of 4 fits), best mean score 0.7000, took 30 s",
+    ]
+
+
+def test_progress_where_all_fits_fail(student, digits, capsys):
+    search = StackedGridSearchCV(student, {"reducer": [None]}, cv=2, verbose=1)
+    with pytest.raises(ValueError, match="All the 2 fits failed"):
+        search.fit(*digits)
+    assert "1 of 1 candidates (2 of 2 fits), took" in capsys.readouterr().out
 
 
 def test_clone_and_parameters(student):
@@ -193,17 +242,154 @@ class Interrupts:
 
 
 def test_an_interrupted_search_goes_on(student, digits, tmp_path, n_trained, monkeypatch):
-    monkeypatch.setattr(sklqkd.search.fits, "STACK", 3)
-    options = {"cv": 3, "refit": False, "checkpoint": tmp_path / "search.joblib"}
+    monkeypatch.setattr(sklqkd.search.fits, "SHORT_STACK", 3)
+    options = {"cv": 3, "refit": False, "checkpoint": tmp_path / "search"}
     search = StackedGridSearchCV(student, GRID, scoring=Interrupts(7), **options)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as stop:
         search.fit(*digits)
     assert n_trained == [3, 3, 3]
+    assert re.match("6 of 12 fits are kept in '.*search'", stop.value.__notes__[0])
     n_trained.clear()
     search.set_params(scoring=Interrupts(99)).fit(*digits)
     assert n_trained == [3, 3]  # two of four stacks had been finished
     other = GridSearchCV(student, GRID, cv=3, refit=False).fit(*digits)
     assert_same_results(search.cv_results_, other.cv_results_)
+
+
+def test_an_interrupted_search_without_a_checkpoint_tells(student, digits):
+    search = StackedGridSearchCV(student, GRID, scoring=Interrupts(3), cv=3)
+    with pytest.raises(KeyboardInterrupt) as stop:
+        search.fit(*digits)
+    assert "0 of 12 fits were done, and are lost. With checkpoint=" in stop.value.__notes__[0]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+
+from sklqkd import QNNClassifier
+from sklqkd.datasets import load_digits, take_per_class
+from sklqkd.search import StackedGridSearchCV, fits
+
+fits.SHORT_STACK = 4
+
+
+class Scorer:
+    def __call__(self, estimator, X, y):
+        with open("scored", "a") as file:
+            file.write(".")
+        if Path("scored").stat().st_size == 10:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return estimator.score(X, y)
+
+    def __repr__(self):
+        return "Scorer()"
+
+
+X, y = take_per_class(*load_digits(return_X_y=True), 40, classes=[0, 1, 2])
+student = QNNClassifier(n_qubits=3, reducer="pca", max_iter=4, random_state=0)
+grid = {"learning_rate_init": [0.01, 0.03], "random_state": [0, 1, 2]}
+search = StackedGridSearchCV(student, grid, cv=3, scoring=Scorer(), checkpoint="search")
+search.fit(X, y)
+print(search.cv_results_["mean_test_score"].tolist())
+"""
+
+
+def test_a_killed_search_goes_on(digits, tmp_path):
+    command = [sys.executable, "-c", KILLED]
+    killed, again = (
+        subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        for _ in range(2)
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert again.returncode == 0, again.stderr
+    # The 8 of 18 fits before the third stack were not repeated.
+    assert (tmp_path / "scored").stat().st_size == 10 + 18 - 8
+    student = QNNClassifier(n_qubits=3, reducer="pca", max_iter=4, random_state=0)
+    grid = {"learning_rate_init": [0.01, 0.03], "random_state": [0, 1, 2]}
+    other = StackedGridSearchCV(student, grid, cv=3).fit(*digits)
+    assert_allclose(json.loads(again.stdout), other.cv_results_["mean_test_score"], atol=1e-6)
+
+
+@pytest.fixture
+def stored(student, digits, tmp_path):
+    """Return the path of a finished search's checkpoint, and the search."""
+    path = tmp_path / "search"
+    search = StackedGridSearchCV(student, GRID, cv=2, refit=False, checkpoint=path)
+    return path, search.fit(*digits)
+
+
+def test_a_line_that_was_cut_off_is_trained_again(stored, digits, n_trained, monkeypatch):
+    path, search = stored
+    whole, results = path.read_bytes(), search.cv_results_
+    path.write_bytes(whole[:-7])
+    assert_same_results(search.fit(*digits).cv_results_, results)
+    assert n_trained == [8]
+    search.fit(*digits)
+    assert n_trained == [8]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: b"no checkpoint",
+        lambda content: content.replace(b"test", b"tset"),
+        bytes.swapcase,
+    ],
+    ids=["another file", "a changed line", "everything changed"],
+)
+def test_a_damaged_checkpoint_is_refused(stored, digits, damage):
+    path, search = stored
+    path.write_bytes(damaged := damage(path.read_bytes()))
+    with pytest.raises(ValueError, match=r"search' is damaged at line \d, or is no checkpoint"):
+        search.fit(*digits)
+    assert path.read_bytes() == damaged
+
+
+def test_a_checkpoint_that_cannot_be_written_fails_at_once(student, digits, tmp_path, n_trained):
+    search = StackedGridSearchCV(student, GRID, checkpoint=tmp_path / "no folder" / "search")
+    with pytest.raises(FileNotFoundError, match="no folder"):
+        search.fit(*digits)
+    assert n_trained == []
+
+
+def test_a_full_disk_leaves_what_was_written(stored, digits, n_trained):
+    resource = pytest.importorskip("resource", reason="the system has no limit of file sizes")
+    path, search = stored
+    whole = path.read_bytes()
+    search.set_params(param_grid={"lam": [0.1, 0.2, 0.9]})
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 9, limits[1]))
+    try:
+        with pytest.warns(RuntimeWarning, match="could not be written to checkpoint="):
+            search.fit(*digits)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == whole
+    assert len(search.cv_results_["params"]) == 3
+
+
+def test_candidates_that_look_alike_are_told_apart(student, digits, tmp_path):
+    X, y = digits
+    teachers = [
+        FrozenEstimator(RandomForestClassifier(5, random_state=0).fit(X, labels))
+        for labels in (y, np.roll(y, 1))
+    ]
+    options = {"param_grid": {"teacher": teachers, "lam": [1.0]}, "cv": 2, "refit": False}
+    search = StackedGridSearchCV(student, checkpoint=tmp_path / "search", **options)
+    search.fit(X, y).fit(X, y)
+    other = GridSearchCV(student, **options).fit(X, y)
+    assert_allclose(search.cv_results_["mean_test_score"], other.cv_results_["mean_test_score"])
+    assert np.ptp(other.cv_results_["mean_test_score"]) > 0.1
+
+
+def test_a_checkpoint_of_another_teacher_is_refused(student, digits, tmp_path):
+    X, y = digits
+    search = StackedGridSearchCV(student, GRID, cv=2, refit=False, checkpoint=tmp_path / "search")
+    search.fit(X, y)
+    teacher = RandomForestClassifier(20, random_state=0).fit(X, np.roll(y, 1))
+    with pytest.raises(ValueError, match="another estimator, or on other data"):
+        search.set_params(estimator=clone(student).set_params(teacher=teacher)).fit(X, y)
 
 
 def test_a_checkpoint_of_another_search_is_refused(student, digits, tmp_path):

@@ -269,7 +269,7 @@ def test_probabilities_are_the_softmax_of_the_logits(lenet, digits):
 def test_unflattened_images_are_refused_with_advice(digits, lenet):
     X, y = digits
     for images in (X.reshape(-1, 8, 8), X.reshape(-1, 1, 8, 8)):
-        advice = r"X\.reshape\(len\(X\), -1\).*image_shape=X\.shape\[1:\]"
+        advice = r"X\.reshape\(len\(X\), -1\).*image_shape=.*X\.shape\[1:\]"
         with pytest.raises(ValueError, match=advice):
             LeNetClassifier().fit(images, y)
         with pytest.raises(ValueError, match=advice):
@@ -283,7 +283,7 @@ def test_wrong_number_of_features_is_refused(lenet):
 
 def test_one_class_is_refused(digits):
     X, _ = digits
-    with pytest.raises(ValueError, match="at least 2 classes; got 1 class: cat"):
+    with pytest.raises(ValueError, match=r"at least 2 classes; got 1 class: \['cat'\]"):
         LeNetClassifier().fit(X, np.full(len(X), "cat"))
 
 

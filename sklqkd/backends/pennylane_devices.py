@@ -7,6 +7,7 @@ import inspect
 import numpy as np
 
 from ..circuits.gates import GateCircuit
+from ..threads import in_pennylane
 from .noise import check_strengths, noisy_operations
 
 __all__ = ["PennyLaneBackend", "installed_devices"]
@@ -41,6 +42,7 @@ class PennyLaneBackend:
         If the device does not take these options, or not so many wires.
     """
 
+    @in_pennylane
     def __init__(self, name: str, n_qubits: int, shots: int | None, options: dict):
         self.name, self.n_qubits, self.shots = name, n_qubits, shots
         self._options = dict(options)
@@ -94,10 +96,12 @@ class PennyLaneBackend:
     def __getstate__(self):
         return {**vars(self), "_device": None}
 
+    @in_pennylane
     def __setstate__(self, state):
         vars(self).update(state)
         self._device = self._make_device()
 
+    @in_pennylane
     def probabilities(self, circuit: GateCircuit, angles: np.ndarray, rng: np.random.Generator):
         """See :class:`sklqkd.backends.Backend`."""
         import pennylane as qml
@@ -113,6 +117,7 @@ class PennyLaneBackend:
         # Without an angle that differs there is one run, which stands for all.
         return np.broadcast_to(np.asarray(result, float), (len(angles), 2**self.n_qubits)).copy()
 
+    @in_pennylane
     def adjoint_gradient(
         self, circuit: GateCircuit, angles: np.ndarray, gradient: np.ndarray
     ) -> np.ndarray:

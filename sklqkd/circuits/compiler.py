@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from ..statevector import Gate, LocalLayer, PhasePermutation, Program
+from ..threads import in_pennylane
 from .templates import ansatz_shape, ansatz_template, no_gates
 from .tracing import ATOL, Angle, Traced, match_traces, primitives, probes, trace_template
 
@@ -52,6 +53,7 @@ def _compile_named(ansatz: str, n_qubits: int, n_layers: int) -> Program:
     return _compile(ansatz_template(ansatz), ansatz_shape(ansatz, n_qubits, n_layers), n_qubits)
 
 
+@in_pennylane
 def _compile(template: Callable, shape: tuple[int, ...], n_qubits: int) -> Program:
     n_weights = int(np.prod(shape))
     if template is no_gates:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..threads import in_pennylane
 from .templates import ansatz_shape, ansatz_template
 from .tracing import Angle, affine_angle, probes, trace_template
 
@@ -173,6 +174,7 @@ def _named_ansatz_gates(ansatz, n_qubits, n_layers):
     return _ansatz_gates(ansatz, n_qubits, n_layers)
 
 
+@in_pennylane
 def _ansatz_gates(ansatz, n_qubits, n_layers):
     shape = ansatz_shape(ansatz, n_qubits, n_layers)
     n_weights = int(np.prod(shape))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from numbers import Integral
 
 __all__ = ["ANSATZ_NAMES", "ansatz_shape", "ansatz_template", "rotations"]
 
@@ -97,7 +98,7 @@ def ansatz_shape(ansatz: str | Callable, n_qubits: int, n_layers: int) -> tuple[
     shape = getattr(ansatz, "shape", None)
     if callable(shape):
         shape = shape(n_layers=n_layers, n_wires=n_qubits)
-    if shape is None:
+    if not isinstance(shape, Sequence) or not all(isinstance(size, Integral) for size in shape):
         raise ValueError(
             f"The ansatz {ansatz!r} has no `shape`. Give it one: an attribute that is a tuple, or "
             "a function of n_layers and n_wires that returns the shape of its weights."

@@ -14,11 +14,13 @@ from sklearn.pipeline import _name_estimators
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.parallel import Parallel, delayed
 
+from ..cluster import place
 from ..datasets import take_per_class
+from ..fingerprints import fingerprint
 from ..targets import is_fitted
 from .comparison import Comparison
 from .runs import Run, evaluate
-from .store import Store, fingerprint
+from .store import Store
 
 __all__ = ["compare"]
 
@@ -178,13 +180,17 @@ def compare(
     if verbose and len(missing) < len(runs):
         print(f"[compare] {len(runs) - len(missing)} of {len(runs)} runs are in {checkpoint}")
 
+    data = place((X, y, X_test, y_test), n_jobs)
+    placed = {}
+    for name in {run.name for run in missing}:
+        parts = named[name], fit_params.get(name, {}), labels[name]
+        placed[name] = [place(part, n_jobs) for part in parts]
     outcomes = Parallel(n_jobs=n_jobs)(
         delayed(evaluate)(
             run,
-            named[run.name],
-            (X, y, X_test, y_test),
-            fit_params.get(run.name, {}),
-            labels[run.name],
+            placed[run.name][0],
+            data,
+            *placed[run.name][1:],
             teacher is None,
             store,
             error_score,

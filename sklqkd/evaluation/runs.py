@@ -13,9 +13,10 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing, column_or_1d
+from sklearn.utils import _safe_indexing, check_array, column_or_1d
 from sklearn.utils.validation import _check_method_params
 
+from ..checks import class_labels, refuses_overflow
 from ..targets import is_fitted
 from .comparison import METRICS
 
@@ -199,7 +200,8 @@ def expected_calibration_error(y_true, y_prob, *, labels=None, n_bins=15):
     Raises
     ------
     ValueError
-        If the shapes do not fit, or `n_bins` is not positive.
+        If the shapes do not fit, `y_prob` has other numbers than probabilities, or `n_bins` is not
+        positive.
 
     References
     ----------
@@ -212,15 +214,20 @@ def expected_calibration_error(y_true, y_prob, *, labels=None, n_bins=15):
     >>> round(expected_calibration_error([0, 1, 1], [[0.8, 0.2], [0.2, 0.8], [0.8, 0.2]]), 3)
     0.133
     """
-    y_true, y_prob = column_or_1d(y_true), np.asarray(y_prob, dtype=float)
-    labels = np.unique(y_true) if labels is None else column_or_1d(labels)
+    y_true = column_or_1d(y_true)
+    with refuses_overflow("y_prob"):
+        y_prob = check_array(y_prob, dtype=float, input_name="y_prob")
+    labels = class_labels(y_true) if labels is None else column_or_1d(labels)
     if y_prob.shape != (len(y_true), len(labels)):
         raise ValueError(
             f"y_prob has shape {y_prob.shape} where {(len(y_true), len(labels))} is expected: one "
             "row per label, one column per class. Pass the columns' classes as labels=."
         )
+    if y_prob.min() < 0 or y_prob.max() > 1:
+        raise ValueError("y_prob has numbers outside [0, 1], which are not probabilities.")
     if not isinstance(n_bins, (int, np.integer)) or n_bins < 1:
         raise ValueError(f"n_bins={n_bins!r} is not a positive integer.")
+    n_bins = int(n_bins)
     confidence = y_prob.max(axis=1)
     correct = labels[y_prob.argmax(axis=1)] == y_true
     bins = np.digitize(confidence, np.linspace(0, 1, n_bins + 1)[1:-1], right=True)

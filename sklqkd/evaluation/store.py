@@ -7,7 +7,6 @@ data set or another estimator.
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import re
@@ -15,16 +14,8 @@ import tempfile
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from types import FunctionType
 
-import joblib
-import numpy as np
-from sklearn.base import BaseEstimator
-
-__all__ = ["Store", "describe", "fingerprint"]
-
-#: Parameters that do not change what a run gives: `compare` sets the seeds itself.
-IRRELEVANT = {"n_jobs", "random_state", "verbose"}
+__all__ = ["Store"]
 
 
 class Store:
@@ -87,69 +78,3 @@ class Store:
         with os.fdopen(handle, "w") as file:
             json.dump(stored, file, indent=1)
         os.replace(temporary, path)
-
-
-def fingerprint(value) -> str:
-    """Return a short text that changes with `value`: data, or the parameters of an estimator.
-
-    Parameters
-    ----------
-    value : object
-
-    Returns
-    -------
-    fingerprint : str
-        The same in another process.
-
-    Examples
-    --------
-    >>> from sklearn.linear_model import LogisticRegression
-    >>> fingerprint(LogisticRegression()) == fingerprint(LogisticRegression(random_state=3))
-    True
-    >>> fingerprint(LogisticRegression()) == fingerprint(LogisticRegression(C=2))
-    False
-    """
-    return sha256(repr(describe(value)).encode()).hexdigest()
-
-
-def describe(value):
-    """Describe an object by strings that are the same in every process.
-
-    An estimator is described by its class and parameters, not by what it learnt; an object without
-    parameters or a telling ``repr`` by its class and attributes.
-
-    Parameters
-    ----------
-    value : object
-
-    Returns
-    -------
-    description : str, or nested lists of str
-    """
-    if isinstance(value, (type, FunctionType)):
-        return f"{value.__module__}.{value.__qualname__}"
-    if isinstance(value, functools.partial):
-        return describe([value.func, value.args, value.keywords])
-    if isinstance(value, BaseEstimator) or hasattr(value, "get_params"):
-        params = value.get_params(deep=False)
-        kept = {name: params[name] for name in sorted(params) if name not in IRRELEVANT}
-        return [describe(type(value)), describe(kept)]
-    if isinstance(value, Mapping):
-        return [[describe(key), describe(item)] for key, item in value.items()]
-    if isinstance(value, (list, tuple)) and len(value) < 1000:
-        return [describe(item) for item in value]
-    if isinstance(value, (str, bytes, int, float, complex, np.generic, type(None))):
-        return repr(value)
-    if hasattr(value, "__len__"):  # arrays, data frames, sparse matrices, long lists
-        return joblib.hash(value, coerce_mmap=True)
-    text = _without_address(value)
-    if text == repr(value):
-        return text
-    attributes = {
-        name: _without_address(item) for name, item in getattr(value, "__dict__", {}).items()
-    }
-    return [text, describe(attributes)]
-
-
-def _without_address(value) -> str:
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))

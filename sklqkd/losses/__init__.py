@@ -33,7 +33,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from inspect import Parameter, signature
-from math import isfinite
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -64,7 +64,7 @@ __all__ = [
 class DistillationLoss(NamedTuple):
     """A distillation loss by its two functions.
 
-    Attributes
+    Parameters
     ----------
     targets : callable
         ``targets(teacher_logits, temperature)``: what the loss needs of the teacher, an array of
@@ -74,6 +74,16 @@ class DistillationLoss(NamedTuple):
         batch's loss, and the gradient of their sum with respect to the logits.
     needs_teacher : bool, default=True
         False for the controls, which do not look at their targets: they may be None.
+
+    Examples
+    --------
+    >>> halved = DistillationLoss(
+    ...     softened, lambda *given: tuple(part / 2 for part in hinton(*given))
+    ... )
+    >>> logits = np.array([[0.0, 1.0]])
+    >>> targets = halved.targets(np.array([[1.0, 0.0]]), 2.0)
+    >>> halved.loss(logits, targets, 2.0, None)[0] / hinton(logits, targets, 2.0)[0]
+    array([0.5])
     """
 
     targets: Callable[[np.ndarray, float], np.ndarray]
@@ -109,6 +119,7 @@ def with_constants(name: str, **constants: float) -> DistillationLoss:
     Returns
     -------
     loss : DistillationLoss
+        For a student's `distillation` parameter.
 
     Raises
     ------
@@ -135,7 +146,7 @@ def with_constants(name: str, **constants: float) -> DistillationLoss:
                 + (f"It has {', '.join(known)}." if known else "It has none: use its name alone.")
             )
         highest = 1.0 if constant in ("epsilon", "probability") else float("inf")
-        if not (isfinite(value) and 0 <= value <= highest):
+        if not (isinstance(value, Real) and 0 <= value <= highest and value < float("inf")):
             limits = "in [0, 1]" if highest == 1 else "finite and not negative"
             raise ValueError(
                 f"{constant}={value!r} of the distillation loss {name!r} must be {limits}."

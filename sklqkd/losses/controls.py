@@ -45,6 +45,7 @@ def label_smoothing(
     Returns
     -------
     losses : ndarray of shape (n_samples,)
+        One for each sample.
     gradient : ndarray of shape (n_samples, n_classes)
         Of each sample's loss with respect to its logits.
 
@@ -65,7 +66,7 @@ def virtual_teacher(
     *,
     probability: float = 0.99,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Hinton's loss with a made-up teacher that knows the labels and nothing else: a control.
+    """Loss of :func:`hinton` with a made-up teacher that knows the labels alone: a control.
 
     The teacher gives the label `probability` and spreads the rest evenly; teacher and student are
     softened by the temperature as in :func:`hinton`. What this gains is not the teacher's
@@ -89,6 +90,7 @@ def virtual_teacher(
     Returns
     -------
     losses : ndarray of shape (n_samples,)
+        One for each sample.
     gradient : ndarray of shape (n_samples, n_classes)
         Of each sample's loss with respect to its logits.
 

@@ -23,7 +23,7 @@ def hinton(
     temperature: float,
     one_hot: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Hinton's distillation loss: T^2 KL(teacher at temperature T || student at temperature T).
+    """Distillation loss of Hinton: T^2 KL(teacher at temperature T || student at temperature T).
 
     The factor T^2 keeps the size of the gradient about the same for every temperature
     (Hinton, Vinyals and Dean, arXiv:1503.02531).
@@ -42,6 +42,7 @@ def hinton(
     Returns
     -------
     losses : ndarray of shape (n_samples,)
+        One for each sample.
     gradient : ndarray of shape (n_samples, n_classes)
         ``T (softmax(logits / T) - targets)``.
 
@@ -86,6 +87,7 @@ def paper(
     Returns
     -------
     losses : ndarray of shape (n_samples,)
+        One for each sample.
     gradient : ndarray of shape (n_samples, n_classes)
         Of each sample's loss with respect to its logits.
 
@@ -142,6 +144,7 @@ def logit_mse(
     Returns
     -------
     losses : ndarray of shape (n_samples,)
+        One for each sample.
     gradient : ndarray of shape (n_samples, n_classes)
         Of each sample's loss with respect to its logits.
 
@@ -175,7 +178,7 @@ def standardized(
     temperature: float,
     one_hot: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Hinton's loss between standardised logits: the student need not match the teacher's scale.
+    """Loss of :func:`hinton` on standardised logits: the teacher's scale need not be matched.
 
     Each row z of teacher and student becomes ``(z - mean(z)) / (std(z) + 1e-7)``, and then the loss
     is that of :func:`hinton`. As in the code of Sun and others, arXiv:2403.01427, std divides by
@@ -197,6 +200,7 @@ def standardized(
     Returns
     -------
     losses : ndarray of shape (n_samples,)
+        One for each sample.
     gradient : ndarray of shape (n_samples, n_classes)
         Of each sample's loss with respect to its logits.
 

@@ -13,6 +13,16 @@ TINY = float(np.finfo(np.float32).tiny)
 def log_softmax(logits: np.ndarray) -> np.ndarray:
     """Return the logarithm of the softmax over the last axis.
 
+    Parameters
+    ----------
+    logits : ndarray of shape (..., n_classes)
+        Finite; a shift of a row changes nothing.
+
+    Returns
+    -------
+    log_probabilities : ndarray of shape (..., n_classes)
+        Of the dtype of `logits`.
+
     Examples
     --------
     >>> import numpy as np
@@ -39,12 +49,14 @@ def cross_entropy(logits: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, 
     Parameters
     ----------
     logits : ndarray of shape (n_samples, n_classes)
+        The student's.
     targets : ndarray of shape (n_samples, n_classes)
         Rows sum to 1: one-hot labels, or soft ones.
 
     Returns
     -------
     losses : ndarray of shape (n_samples,)
+        One for each sample.
     gradient : ndarray of shape (n_samples, n_classes)
         Of each sample's loss with respect to its logits: ``softmax(logits) - targets``.
 
@@ -74,6 +86,7 @@ def softened(teacher_logits: np.ndarray, temperature: float) -> np.ndarray:
     Returns
     -------
     targets : ndarray of shape (n_samples, n_classes)
+        Probabilities; each row sums to 1.
 
     Examples
     --------

@@ -66,6 +66,7 @@ def decoupled(
     Returns
     -------
     losses : ndarray of shape (n_samples,)
+        One for each sample.
     gradient : ndarray of shape (n_samples, n_classes)
         Of each sample's loss with respect to its logits.
 

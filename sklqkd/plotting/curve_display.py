@@ -139,9 +139,11 @@ class DistillationCurveDisplay:
         X : array-like of shape (n_samples, n_features)
             Training images.
         y : array-like of shape (n_samples,)
+            Their labels.
         X_test : array-like of shape (n_test_samples, n_features), default=None
             Test images.
         y_test : array-like of shape (n_test_samples,), default=None
+            Their labels.
         param_name : str
             Parameter of the estimator, or "train_per_class" for the number of training images of
             each class, which each seed draws anew.
@@ -156,6 +158,7 @@ class DistillationCurveDisplay:
         baseline_name : str, default="baseline"
             Name of the baseline in the legend.
         confidence_level : float, default=0.95
+            Of the intervals around the means, in (0, 1).
         checkpoint : path-like, default=None
             Folder of finished runs, see :func:`sklqkd.evaluation.compare`.
         ax : matplotlib Axes, default=None
@@ -167,6 +170,7 @@ class DistillationCurveDisplay:
         Returns
         -------
         display : DistillationCurveDisplay
+            The display, with what was drawn in its attributes.
 
         Raises
         ------
@@ -271,12 +275,14 @@ class DistillationCurveDisplay:
         baseline_name : str, default="baseline"
             Name of the baseline in the legend.
         confidence_level : float, default=0.95
+            Of the intervals around the means, in (0, 1).
         ax : matplotlib Axes, default=None
             Axes to draw on; ``None`` for a new figure.
 
         Returns
         -------
         display : DistillationCurveDisplay
+            The display, with what was drawn in its attributes.
 
         Raises
         ------
@@ -325,6 +331,7 @@ class DistillationCurveDisplay:
         Returns
         -------
         display : DistillationCurveDisplay
+            The display, with what was drawn in its attributes.
         """
         ax = axes_for(ax, f"{type(self).__name__}.plot", (6.4, 4.0))
         numeric = all(

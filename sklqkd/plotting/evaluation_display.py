@@ -95,17 +95,21 @@ class EvaluationDisplay:
         Parameters
         ----------
         estimators : dict of str to classifier, or list of classifiers
+            Classifiers by the names to show, or without names; none is changed.
         X : array-like of shape (n_samples, n_features)
             Training images.
         y : array-like of shape (n_samples,)
+            Their labels.
         X_test : array-like of shape (n_test_samples, n_features), default=None
             Test images.
         y_test : array-like of shape (n_test_samples,), default=None
+            Their labels.
         metric : str, default="accuracy"
             A column of :attr:`sklqkd.evaluation.Comparison.results`.
         baseline : str, default=None
             Whose mean is marked; ``None`` for no mark.
         confidence_level : float, default=0.95
+            Of the intervals around the means, in (0, 1).
         ax : matplotlib Axes, default=None
             Axes to draw on; ``None`` for a new figure.
         **compare_params : dict
@@ -115,6 +119,7 @@ class EvaluationDisplay:
         Returns
         -------
         display : EvaluationDisplay
+            The display, with what was drawn in its attributes.
 
         Examples
         --------
@@ -156,12 +161,14 @@ class EvaluationDisplay:
         baseline : str, default=None
             Whose mean is marked; ``None`` for the comparison's baseline.
         confidence_level : float, default=0.95
+            Of the intervals around the means, in (0, 1).
         ax : matplotlib Axes, default=None
             Axes to draw on; ``None`` for a new figure.
 
         Returns
         -------
         display : EvaluationDisplay
+            The display, with what was drawn in its attributes.
         """
         display = cls(
             comparison.scores(metric),
@@ -184,12 +191,14 @@ class EvaluationDisplay:
         baseline : str, default=None
             Whose mean is marked; ``None`` for no mark.
         confidence_level : float, default=0.95
+            Of the intervals around the means, in (0, 1).
         ax : matplotlib Axes, default=None
             Axes to draw on; ``None`` for a new figure.
 
         Returns
         -------
         display : EvaluationDisplay
+            The display, with what was drawn in its attributes.
         """
         scores = {
             name: [accuracy_score(y_true, labels) for labels in np.atleast_2d(predicted)]
@@ -212,6 +221,7 @@ class EvaluationDisplay:
         Returns
         -------
         display : EvaluationDisplay
+            The display, with what was drawn in its attributes.
         """
         height = 1.2 + 0.55 * len(self.scores)
         ax = axes_for(ax, f"{type(self).__name__}.plot", (6.4, height))

@@ -16,15 +16,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..atomic import unchanged_on_error
 from ..images import check_rows, image_layout
+from ..persistence import VersionedState
 
 __all__ = ["Reducer"]
 
 
-class Reducer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class Reducer(VersionedState, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """What the reducers share: checking X, and a fit that succeeds or leaves no trace."""
 
     _parameter_constraints: ClassVar[dict] = {
-        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "n_components": [Interval(Integral, 1, 2**20, closed="both")],  # as many as 20 qubits take
         "image_shape": [None, "array-like"],
     }
     _min_samples = 1
@@ -48,7 +49,7 @@ class Reducer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """
         X = check_rows(self, X, ensure_min_samples=self._min_samples)
         self._fit(X)
-        self._n_features_out = self.n_components
+        self._n_features_out = int(self.n_components)
         return self
 
     def transform(self, X):

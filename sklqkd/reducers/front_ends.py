@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from ..images import ImageLayout
-from ..optimizers import Adam
+from ..optimizers import Adam, raise_if_diverged
 
 __all__ = [
     "ConvFrontEnd",
@@ -126,8 +126,8 @@ class LinearFrontEnd:
 
     def __init__(self, n_features: int, n_components: int):
         self.n_features = n_features
-        self.n_components = n_components
-        self.n_parameters = n_components * (n_features + 1)
+        self.n_components = int(n_components)
+        self.n_parameters = self.n_components * (n_features + 1)
         self.scale = 1 / sqrt(n_features)
 
     def initial_weights(self, rng, dtype=np.float64):
@@ -202,7 +202,7 @@ class ConvFrontEnd:
 
     def __init__(self, layout: ImageLayout, n_components: int, dropout: float = 0.5):
         self.layout = layout
-        self.n_components = n_components
+        self.n_components = int(n_components)
         self.dropout = dropout
         sides = (layout.height, layout.width)
         self._padded = tuple(max(side, self._SHORTEST_SIDE) for side in sides)
@@ -212,7 +212,8 @@ class ConvFrontEnd:
         self._source = (slice(None), slice(None), source_rows, source_columns)
         self._place = (slice(None), slice(None), rows, columns)
         flat = 20 * prod(((side - 4) // 2 - 4) // 2 for side in self._padded)
-        weights = [(10, layout.channels, 5, 5), (20, 10, 5, 5), (50, flat), (n_components, 50)]
+        weights = [(10, layout.channels, 5, 5), (20, 10, 5, 5), (50, flat)]
+        weights.append((self.n_components, 50))
         self.shapes = [shape for weight in weights for shape in (weight, weight[:1])]
         self.n_parameters = sum(prod(shape) for shape in self.shapes)
 
@@ -349,6 +350,11 @@ def train_under_softmax(
     -------
     weights : ndarray of shape (n_parameters,)
         The front-end's trained weights; the head is dropped.
+
+    Raises
+    ------
+    ValueError
+        If training has diverged at the end.
     """
     one_hot = np.eye(targets.max() + 1, dtype=X.dtype)[targets]
     head = LinearFrontEnd(front_end.n_components, one_hot.shape[1])
@@ -361,17 +367,19 @@ def train_under_softmax(
         head.n_components, head.n_features
     )
     adam = Adam(weights.size, weights.dtype, learning_rate=learning_rate)
-    for _ in range(max_iter):
-        order = rng.permutation(len(X))
-        for start in range(0, len(X), batch_size):
-            batch = order[start : start + batch_size]
-            logits = head.forward(front_end.forward(X[batch], rng))
-            logits -= logits.max(axis=1, keepdims=True)
-            grad = np.exp(logits, out=logits)
-            grad /= grad.sum(axis=1, keepdims=True)
-            grad -= one_hot[batch]
-            grad /= len(batch)
-            head.backward(grad)
-            front_end.backward(grad @ coef * head.scale)
-            adam.step(weights, gradient)
+    with np.errstate(over="ignore", invalid="ignore"):  # told of once, below
+        for _ in range(max_iter):
+            order = rng.permutation(len(X))
+            for start in range(0, len(X), batch_size):
+                batch = order[start : start + int(batch_size)]
+                logits = head.forward(front_end.forward(X[batch], rng))
+                logits -= logits.max(axis=1, keepdims=True)
+                grad = np.exp(logits, out=logits)
+                grad /= grad.sum(axis=1, keepdims=True)
+                grad -= one_hot[batch]
+                grad /= len(batch)
+                head.backward(grad)
+                front_end.backward(grad @ coef * head.scale)
+                adam.step(weights, gradient)
+    raise_if_diverged(weights, adam.second_moment)
     return weights[:split].copy()

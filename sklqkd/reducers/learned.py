@@ -8,9 +8,9 @@ from typing import ClassVar
 import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.multiclass import check_classification_targets
 
 from ..atomic import unchanged_on_error
+from ..checks import class_labels
 from ..images import check_rows, image_layout
 from ..random_states import numpy_generator
 from ..threads import one_thread
@@ -51,16 +51,16 @@ class TrainableReducer(Reducer):
         Raises
         ------
         ValueError
-            If `y` is missing or holds one class.
+            If `y` is missing or holds one class, or training diverges.
         """
         X, y = check_rows(self, X, y)
-        check_classification_targets(y)
-        classes, targets = np.unique(y, return_inverse=True)
+        classes = class_labels(y)
         if len(classes) < 2:
             raise ValueError(
                 f"y holds 1 class, {classes[0]!r}; {type(self).__name__} is trained to tell "
                 "classes apart and needs at least 2."
             )
+        targets = np.searchsorted(classes, y)
         front_end = self.front_end(X.shape[1])
         with one_thread():
             weights = train_under_softmax(
@@ -73,7 +73,7 @@ class TrainableReducer(Reducer):
                 rng=numpy_generator(self.random_state),
             )
         self._keep(weights, X.shape[1])
-        self._n_features_out = self.n_components
+        self._n_features_out = int(self.n_components)
         self.n_iter_ = self.max_iter
         return self
 
@@ -105,7 +105,7 @@ class TrainableReducer(Reducer):
             )
         self._keep(np.array(weights), n_features)
         self.n_features_in_ = n_features
-        self._n_features_out = self.n_components
+        self._n_features_out = int(self.n_components)
         for name in {"feature_names_in_", "n_iter_"}.intersection(vars(self)):
             delattr(self, name)
         return self
@@ -182,15 +182,27 @@ class FCReducer(TrainableReducer):
         self.random_state = random_state
 
     def front_end(self, n_features) -> LinearFrontEnd:
-        """Return the trainable layer for images of `n_features` pixels."""
+        """Return the trainable layer, which a student trains together with its circuit.
+
+        Parameters
+        ----------
+        n_features : int
+            Number of pixels of an image, over all channels.
+
+        Returns
+        -------
+        front_end : LinearFrontEnd
+            From rows of pixels to `n_components` features, with its gradient.
+        """
         self._validate_params()
         self._check_shape(n_features)
         return LinearFrontEnd(n_features, self.n_components)
 
     def _keep(self, weights, n_features):
-        split = self.n_components * n_features
-        scale = LinearFrontEnd(n_features, self.n_components).scale
-        self.coef_ = weights[:split].reshape(self.n_components, n_features) * scale
+        n_components = int(self.n_components)
+        split = n_components * n_features
+        scale = LinearFrontEnd(n_features, n_components).scale
+        self.coef_ = weights[:split].reshape(n_components, n_features) * scale
         self.intercept_ = weights[split:]
 
     def _transform(self, X):
@@ -279,7 +291,18 @@ class ConvReducer(TrainableReducer):
         self.random_state = random_state
 
     def front_end(self, n_features) -> ConvFrontEnd:
-        """Return the trainable network for images of `n_features` pixels."""
+        """Return the trainable network, which a student trains together with its circuit.
+
+        Parameters
+        ----------
+        n_features : int
+            Number of pixels of an image, over all channels.
+
+        Returns
+        -------
+        front_end : ConvFrontEnd
+            From rows of pixels to `n_components` features, with its gradient.
+        """
         self._validate_params()
         layout = image_layout(n_features, self.image_shape)
         return ConvFrontEnd(layout, self.n_components, self.dropout)

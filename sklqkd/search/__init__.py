@@ -12,10 +12,24 @@ what their fold shares. Each student equals the one that its own ``fit`` with th
 `random_state` gives, but for the rounding of floats. The first search after an installation with
 numba (the ``fast`` extra) waits some seconds for the loops to be compiled.
 
+Successive halving, :class:`StackedHalvingGridSearchCV` and :class:`StackedHalvingRandomSearchCV`,
+has losers leave the stack, and with ``resource="max_iter"`` the rest train on from where they are
+(:mod:`sklqkd.search.halving`).
+
 Stacks run on joblib's backends as other calls do: `n_jobs`, and ``joblib.parallel_config`` for
-another backend than local processes.
+another backend than local processes. ``joblib.parallel_config(backend="dask")`` has a Dask cluster
+train them: the images, the teacher and the folds are sent there once, and a stack whose worker dies
+is trained again by another. Workers with one thread each are best. Ray's backend
+(``ray.util.joblib.register_ray``, tried with Ray 2.60) works as it is with ``n_jobs=-1``; it
+returns all results at the end, so that neither progress nor a checkpoint sees them before.
 """
 
+from .halving import StackedHalvingGridSearchCV, StackedHalvingRandomSearchCV
 from .searches import StackedGridSearchCV, StackedRandomizedSearchCV
 
-__all__ = ["StackedGridSearchCV", "StackedRandomizedSearchCV"]
+__all__ = [
+    "StackedGridSearchCV",
+    "StackedHalvingGridSearchCV",
+    "StackedHalvingRandomSearchCV",
+    "StackedRandomizedSearchCV",
+]

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import nullcontext
 
 import joblib
-import numpy as np
 from joblib.parallel import ParallelBackendBase
 from sklearn.base import clone
 from sklearn.model_selection._validation import _fit_and_score, _score
@@ -19,15 +19,21 @@ from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params, _num_samples
 
+from ..cluster import dask_client, place
 from ..students.base import Student
 from ..threads import one_thread
-from .runs import SharedFold, prepare_run
+from .checkpoint import Checkpoint
+from .jobs import Shared, groups_of
+from .progress import Progress
+from .runs import SharedFold, fix_seed, prepare_run
 from .stacking import train_runs
 
 __all__ = ["Fits", "SearchBackend"]
 
 #: Students of one job: more of them are hardly faster together.
 STACK = 128
+#: The same where a job may be lost with its machine, or a checkpoint waits for it.
+SHORT_STACK = 32
 
 
 class SearchBackend(ParallelBackendBase):
@@ -103,41 +109,96 @@ class Fits:
         self._search = search
         self._data = X, y, params
         self._checkpoint: Checkpoint | None = None
+        # Where students that may be trained on stand, and their folds.
+        self._goes_on = getattr(search, "resource", None) == "max_iter"
+        self._states: dict = {}
+        self._folds: dict = {}
 
     def __call__(self, calls) -> list:
         """Return the results of the calls ``(function, args, kwargs)``, in their order."""
-        results: list = [None] * len(calls)
-        keys = [""] * len(calls)
-        if self._search.checkpoint is not None:
-            if self._checkpoint is None:
-                self._checkpoint = Checkpoint(self._search, *self._data)
-            keys = [self._checkpoint.key(kwargs) for _, _, kwargs in calls]
-            results = [self._checkpoint.results.get(key) for key in keys]
+        results, keys = self._known(calls)
+        progress = Progress(self._search, calls, results)
         todo = [i for i, result in enumerate(results) if result is None]
-        stacked = [i for i in todo if _is_for_stack(*calls[i])]
-        others = sorted(set(todo).difference(stacked))
-        # Fits on the same images side by side: what a job makes of them serves all of its fits.
-        stacked.sort(key=lambda i: calls[i][2]["train"].tobytes())
-        n_jobs = self._search.n_jobs
-        n_workers = joblib.effective_n_jobs(n_jobs)
-        n_stacks = max(-(-len(stacked) // STACK), min(n_workers, len(stacked)))
-        groups = [group.tolist() for group in np.array_split(stacked, n_stacks or 1) if len(group)]
-        memory_limit = (self._search.memory_limit or _free_memory() / 2) / n_workers
-        jobs = [delayed(_run_one)(*calls[i]) for i in others]
-        for group in groups:
-            _, X, y = calls[group[0]][1]
-            fits = [(calls[i][1][0], _without_search(calls[i][2])) for i in group]
-            jobs.append(delayed(fit_and_score_stack)(X, y, fits, memory_limit))
-        progress = Progress(self._search, results)
+        groups, jobs = self._jobs(calls, todo)
+        states = {}
         can_stream = joblib.parallel.get_active_backend()[0].supports_return_generator
-        parallel = Parallel(n_jobs=n_jobs, return_as="generator" if can_stream else "list")
-        for group, outcomes in zip([*([i] for i in others), *groups], parallel(jobs), strict=True):
-            for i, outcome in zip(group, outcomes, strict=True):
-                results[i] = outcome
-            if self._checkpoint is not None:
-                self._checkpoint.add({keys[i]: results[i] for i in group})
-            progress.show()
+        # In any order: what is done is kept, though an earlier stack takes longer.
+        order = "generator_unordered" if can_stream else "list"
+        try:
+            for number, outcomes in Parallel(n_jobs=self._search.n_jobs, return_as=order)(jobs):
+                done = dict(zip(groups[number], outcomes, strict=True))
+                for i, outcome in done.items():
+                    if "state" in outcome:
+                        states[_name(calls[i][2])] = outcome.pop("state")
+                    results[i] = outcome
+                if self._checkpoint is not None:
+                    self._checkpoint.add({keys[i]: outcome for i, outcome in done.items()})
+                progress.add(done)
+        except KeyboardInterrupt as stop:
+            stop.add_note(self._what_is_kept(progress))
+            raise
+        self._states = states
         return results
+
+    def _known(self, calls):
+        """Return the results that a checkpoint has, and what all are known by there."""
+        if self._search.checkpoint is None:
+            return [None] * len(calls), [""] * len(calls)
+        if self._checkpoint is None:
+            self._checkpoint = Checkpoint(self._search, *self._data)
+        keys = [self._checkpoint.key(kwargs) for _, _, kwargs in calls]
+        return [self._checkpoint.results.get(key) for key in keys], keys
+
+    def _what_is_kept(self, progress):
+        done = f"{progress.n_done} of {progress.n_fits} fits"
+        if self._checkpoint is None:
+            return f"{done} were done, and are lost. With checkpoint=PATH a search keeps them."
+        return f"{done} are kept in {self._checkpoint.path!r}. The same search goes on from there."
+
+    def _jobs(self, calls, todo):
+        """Return what calls each job makes, and the jobs."""
+        if not todo:
+            return [], []
+        n_jobs, is_cluster = self._search.n_jobs, dask_client() is not None
+        n_workers = joblib.effective_n_jobs(n_jobs)
+        shared = Shared(*calls[todo[0]][1:])
+        stacked = {i: shared.add(calls[i][2]) for i in todo if _is_for_stack(*calls[i])}
+        memory_limit = self._search.memory_limit
+        if memory_limit is not None:
+            memory_limit /= n_workers
+        elif not is_cluster:
+            memory_limit = _free_memory() / 2 / n_workers
+        is_short = is_cluster or self._checkpoint is not None
+        options: dict = {"memory_limit": memory_limit}
+        if n_workers == 1:
+            n_bytes = getattr(shared.X, "nbytes", 0)
+            if len(self._folds) * n_bytes > memory_limit:
+                self._folds.clear()
+            if len(shared.folds) * n_bytes <= memory_limit:
+                options["folds"] = self._folds
+        placed = place(shared, n_jobs)
+        groups: list[list[int]] = []
+        jobs = []
+        for i in sorted(set(todo).difference(stacked)):
+            function, (estimator, *_), kwargs = calls[i]
+            jobs.append(delayed(_run_one)(len(groups), placed, function, estimator, kwargs))
+            groups.append([i])
+        longest = SHORT_STACK if is_short else STACK
+        for group in groups_of({i: calls[i][2] for i in stacked}, n_workers, longest):
+            if self._goes_on:
+                options["states"] = [self._states.get(_name(calls[i][2])) for i in group]
+            fits = [stacked[i] for i in group]
+            jobs.append(delayed(_run_stack)(len(groups), placed, fits, **options))
+            groups.append(group)
+        return groups, jobs
+
+
+def _name(kwargs):
+    """Return what a candidate on a fold is known by, whatever its `max_iter`."""
+    # A search hands the very same values on from one iteration to the next.
+    parameters = kwargs["parameters"].items()
+    values = {(name, id(value)) for name, value in parameters if name != "max_iter"}
+    return frozenset(values), joblib.hash((kwargs["train"], kwargs["test"]))
 
 
 def _is_for_stack(function, args, kwargs):
@@ -149,39 +210,41 @@ def _is_for_stack(function, args, kwargs):
     return isinstance(args[0], Student) and not is_watched
 
 
-def _without_search(kwargs):
-    # They hold the search with all its data, and nobody listens.
-    return kwargs | {"caller": None, "callback_ctx": None}
+def _run_one(number, shared, function, estimator, kwargs):
+    return number, [function(estimator, shared.X, shared.y, **kwargs)]
 
 
-def _run_one(function, args, kwargs):
-    return [function(*args, **kwargs)]
-
-
-def fit_and_score_stack(X, y, fits, memory_limit) -> list[dict]:
-    """Fit students together, and score them.
+def _run_stack(number, shared, fits, memory_limit, states=None, folds=None):
+    """Return the number of the job and what ``_fit_and_score`` returns for each fit.
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features)
-    y : array-like of shape (n_samples,)
-    fits : list of (estimator, dict)
-        The estimators and the keyword arguments of scikit-learn's ``_fit_and_score``.
-    memory_limit : float
-        In bytes. What would exceed it waits until others are done.
-
-    Returns
-    -------
-    results : list of dict
-        As ``_fit_and_score`` returns them.
+    number : int
+    shared : Shared
+    fits : list
+        What :meth:`.jobs.Shared.add` returned.
+    memory_limit : float or None
+        In bytes. What would exceed it waits until others are done. None for a share of the free
+        memory of this machine.
+    states : list of (dict or None), default=None
+        Where students go on from that were trained before, see :meth:`.runs.SharedRun.state`.
+        Given it, the results have a "state" too.
+    folds : dict, default=None
+        What was computed for earlier calls; added to.
     """
-    with one_thread():  # cores are for jobs
-        return _fit_and_score_stack(X, y, fits, memory_limit)
+    if memory_limit is None:
+        memory_limit = _free_memory() / 2 / joblib.cpu_count()
+    # A teacher shall not ask the whole cluster for help.
+    on_cluster = dask_client() is not None
+    alone = joblib.parallel_config(backend="sequential") if on_cluster else nullcontext()
+    with alone, one_thread():  # cores are for jobs
+        fits = [(shared.estimator, shared.kwargs(*fit)) for fit in fits]
+        return number, _fit_and_score_stack(shared.X, shared.y, fits, memory_limit, states, folds)
 
 
-def _fit_and_score_stack(X, y, fits, memory_limit):
+def _fit_and_score_stack(X, y, fits, memory_limit, states, folds):
     results: list = [None] * len(fits)
-    folds: dict = {}
+    folds = {} if folds is None else folds
     waiting: list = []
     used = 0
     for i, (estimator, kwargs) in enumerate(fits):
@@ -189,10 +252,11 @@ def _fit_and_score_stack(X, y, fits, memory_limit):
         if key not in folds:
             folds[key] = _Fold(estimator, X, y, kwargs)
         try:
-            waiting.append((i, _Student(estimator, folds[key], kwargs)))
+            known = {} if states is None else {"goes_on": True, "state": states[i]}
+            waiting.append((i, _Student(estimator, folds[key], kwargs, **known)))
         except Exception:
             # The usual way fails too, and says so in the usual way.
-            results[i] = _fit_and_score(estimator, X, y, **kwargs)
+            results[i] = _fit_and_score(clone(estimator), X, y, **kwargs)
             continue
         used += waiting[-1][1].run.n_bytes
         if used > memory_limit:
@@ -223,13 +287,17 @@ class _Fold:
 class _Student:
     """A student in training for one call of ``_fit_and_score``."""
 
-    def __init__(self, estimator, fold, kwargs):
+    def __init__(self, estimator, fold, kwargs, goes_on=False, state=None):
         start = time.perf_counter()
-        self.fold, self.kwargs = fold, kwargs
+        self.fold, self.kwargs, self.goes_on = fold, kwargs, goes_on
         # A clone: the estimator itself has to serve again if something is wrong with this one.
         self.estimator = clone(estimator).set_params(**clone(kwargs["parameters"], safe=False))
         params = self._params("fit_params", kwargs["train"])
+        if goes_on:
+            fix_seed(self.estimator, state)
         self.run = prepare_run(self.estimator, fold.train, **params)
+        if state is not None:
+            self.run.go_on(state)
         self.seconds = time.perf_counter() - start
 
     def _params(self, name, rows):
@@ -240,10 +308,13 @@ class _Student:
         start = time.perf_counter()
         kwargs, run, estimator = self.kwargs, self.run, self.estimator
         del self.run
+        result: dict = {"fit_error": None}
+        if self.goes_on:
+            result["state"] = run.state()
+        run.keep_best()
         vars(estimator).update(run.fitted())
-        fit_time = self.seconds + seconds + time.perf_counter() - start
+        result["fit_time"] = self.seconds + seconds + time.perf_counter() - start
         start = time.perf_counter()
-        result = {"fit_error": None, "fit_time": fit_time}
 
         def score(data, rows):
             params = self._params("score_params", rows)
@@ -256,70 +327,6 @@ class _Student:
             result["train_scores"] = score((train.X, train.y), kwargs["train"])
         result["n_test_samples"] = _num_samples(self.fold.test[0])
         return result
-
-
-class Progress:
-    """Tells how far a search is, if its `verbose` asks for it."""
-
-    def __init__(self, search, results):
-        self._verbose, self._results = search.verbose, results
-        self._start = time.perf_counter()
-        self._n_before = sum(result is not None for result in results)
-
-    def show(self):
-        """Print a line."""
-        if not self._verbose:
-            return
-        done = [result for result in self._results if result is not None]
-        elapsed = time.perf_counter() - self._start
-        n_left = len(self._results) - len(done)
-        left = elapsed / max(1, len(done) - self._n_before) * n_left
-        scores = [result.get("test_scores") for result in done]
-        best = max((score for score in scores if isinstance(score, float)), default=None)
-        line = f"{len(done)} of {len(self._results)} fits, about {left:.0f} s left"
-        print(line if best is None else f"{line}; best score of a fold {best:.4f}")
-
-
-class Checkpoint:
-    """Results of finished fits in a file.
-
-    Parameters
-    ----------
-    search : estimator
-        The search, which names the file; with its data it has to be the one that began the file.
-    X, y, params
-        What it is fitted on.
-
-    Raises
-    ------
-    ValueError
-        If the file belongs to another search.
-    """
-
-    def __init__(self, search, X, y, params):
-        self._path = os.fspath(search.checkpoint)
-        settings = search.estimator.get_params(deep=False)
-        options = repr((sorted(settings.items()), search.scoring, search.return_train_score))
-        self._owner = joblib.hash((np.asarray(X), np.asarray(y), sorted(params), options))
-        self.results: dict = {}
-        if os.path.exists(self._path):
-            owner, self.results = joblib.load(self._path)
-            if owner != self._owner:
-                raise ValueError(
-                    f"checkpoint={self._path!r} was written by a search of another estimator, or "
-                    "on other data. Remove the file, or name another."
-                )
-
-    def key(self, kwargs) -> str:
-        """Return the name of a call's result."""
-        parameters = repr(sorted(kwargs["parameters"].items()))
-        return joblib.hash((parameters, kwargs["train"], kwargs["test"]))
-
-    def add(self, results) -> None:
-        """Write more results; a file that is cut off does not replace the last whole one."""
-        self.results.update(results)
-        joblib.dump((self._owner, self.results), self._path + ".part")
-        os.replace(self._path + ".part", self._path)
 
 
 def _free_memory():

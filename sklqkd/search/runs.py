@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from functools import partial
 
 import joblib
 import numpy as np
+from sklearn import config_context, get_config
 
 from ..distillation import teach
 from ..images import check_rows
+from ..random_states import random_generator
 from ..students.base import TaughtStudent
 from ..students.fitting import begin
+from ..students.quantum import EXACT
 from ..students.training_run import TrainingRun
 from ..targets import is_fitted, teacher_logits
 
-__all__ = ["SharedFold", "SharedRun", "prepare_run"]
+__all__ = ["SharedFold", "SharedRun", "fix_seed", "prepare_run"]
+
+#: What a run notes of its epochs.
+_NOTES = ("loss_curve", "validation_scores", "n_iter", "best", "best_parameters", "n_no_change")
 
 
 class SharedFold:
@@ -28,6 +35,7 @@ class SharedFold:
 
     def __init__(self, X, y):
         self.X, self.y = X, y
+        self.is_checked = False
         self._logits: dict = {}
         self._features: dict = {}
 
@@ -35,20 +43,20 @@ class SharedFold:
         """Return a teacher's logits; see :func:`sklqkd.targets.teacher_logits`."""
         # A search clones a teacher that is not fitted yet, so that it is known by its parameters.
         name = id(teacher) if is_fitted(teacher) else joblib.hash(teacher)
-        key = (name, repr(cv), joblib.hash(sample_weight), joblib.hash(classes))
+        weights = None if sample_weight is None else joblib.hash(sample_weight)
+        key = (name, repr(cv), weights, joblib.hash(classes))
         if key not in self._logits:
             options = {"cv": cv, "sample_weight": sample_weight}
             # With the teacher, which keeps its id its own.
             self._logits[key] = teacher, teacher_logits(teacher, X, y, classes, **options)
         return self._logits[key][1]
 
-    def reduce(self, reducer, compute):
-        """Return a fitted reducer and its features, from ``compute()`` unless one like it did."""
-        key = joblib.hash(reducer)
-        if key not in self._features:
+    def reduce(self, name, reducer, compute):
+        """Return a fitted reducer and its features, from ``compute()`` unless kept by its name."""
+        if name not in self._features:
             features = compute()
-            self._features[key] = reducer, features
-        return self._features[key]
+            self._features[name] = reducer, features
+        return self._features[name]
 
     def same(self, name, features):
         """Return the first array that was kept under a name."""
@@ -79,6 +87,51 @@ class SharedRun(TrainingRun):
         own = 12 * self.network.parameters.nbytes + 4 * self.objective.one_hot.nbytes
         return own + (self.features.nbytes if self.validation is not None else 0)
 
+    def state(self) -> dict | None:
+        """Return where training stands, or None where :meth:`go_on` could not go on from there.
+
+        A device has a generator of its own, whose state cannot be had.
+        """
+        if getattr(self.student, "backend", EXACT) != EXACT:
+            return None
+        optimizer = self.optimizer
+        return {
+            "seed": self.student.random_state,
+            "taught": self._taught(self.n_iter),
+            "rng": self.rng.bit_generator.state,
+            "parameters": self.network.parameters.copy(),
+            "optimizer": (optimizer.first_moment, optimizer.second_moment, optimizer.n_steps),
+            "notes": {name: getattr(self, name) for name in _NOTES},
+        }
+
+    def go_on(self, state: dict) -> None:
+        """Begin where another run of the same student ended, which had fewer epochs to go.
+
+        If schedules would have said something else in the epochs so far, because they stretch over
+        all epochs, this run begins with its first epoch instead.
+
+        Parameters
+        ----------
+        state : dict
+            The other's :meth:`state`.
+        """
+        notes, optimizer = state["notes"], self.optimizer
+        if self._taught(notes["n_iter"]) != state["taught"]:
+            return
+        self.rng.bit_generator.state = state["rng"]
+        self.network.parameters[:] = state["parameters"]
+        first, second, optimizer.n_steps = state["optimizer"]
+        optimizer.first_moment[:], optimizer.second_moment[:] = first, second
+        vars(self).update(deepcopy(notes))
+
+    def _taught(self, n_epochs):
+        """Return lam and the temperatures of the first epochs."""
+        teaching = self.teaching
+        if teaching is None:
+            return None
+        schedules = [teaching.lam, *teaching.temperatures]
+        return [[schedule(epoch) for schedule in schedules] for epoch in range(n_epochs)]
+
     def _teach(self, images, y, sample_weight, given_logits):
         if type(self.student)._teach is not TaughtStudent._teach:
             return super()._teach(images, y, sample_weight, given_logits)
@@ -93,7 +146,7 @@ class SharedRun(TrainingRun):
         def compute():
             return np.asarray(super(SharedRun, self)._reduce(X, y, labelled, resumed))
 
-        self.reducer, features = self._fold.reduce(self.reducer, compute)
+        self.reducer, features = self._fold.reduce(self._name, self.reducer, compute)
         return features
 
 
@@ -112,6 +165,22 @@ def prepare_run(student, fold: SharedFold, sample_weight=None, teacher_logits=No
     run : SharedRun
     """
     student._validate_params()
-    X, y = check_rows(student, fold.X, fold.y)
+    with config_context(assume_finite=fold.is_checked or get_config()["assume_finite"]):
+        X, y = check_rows(student, fold.X, fold.y)
+    fold.is_checked = True
     given = (sample_weight, teacher_logits)
     return begin(student, fold.X, X, y, *given, make_run=partial(SharedRun, fold))
+
+
+def fix_seed(student, state: dict | None) -> None:
+    """Give a student without a `random_state` one, so that its training can go on.
+
+    Parameters
+    ----------
+    student : Student
+    state : dict or None
+        A :meth:`SharedRun.state` of the same student; None if this is its first run.
+    """
+    if student.random_state is None:
+        seed = random_generator(None).randint(2**31) if state is None else state["seed"]
+        student.set_params(random_state=seed)

@@ -14,15 +14,16 @@ from sklearn.utils._param_validation import Interval
 
 from .fits import Fits, SearchBackend
 
-__all__ = ["StackedGridSearchCV", "StackedRandomizedSearchCV"]
+__all__ = ["CONSTRAINTS", "StackedGridSearchCV", "StackedRandomizedSearchCV", "StackedSearch"]
 
-_CONSTRAINTS: dict = {
+#: Of the parameters that scikit-learn's searches do not have.
+CONSTRAINTS: dict = {
     "memory_limit": [Interval(Real, 0, None, closed="neither"), None],
     "checkpoint": [str, os.PathLike, None],
 }
 
 
-class _StackedSearch(BaseSearchCV):
+class StackedSearch(BaseSearchCV):
     """What the stacked searches share; to be named before scikit-learn's class."""
 
     def fit(self, X, y=None, **params):
@@ -31,7 +32,9 @@ class _StackedSearch(BaseSearchCV):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            One flattened image per row.
         y : array-like of shape (n_samples,)
+            Class labels.
         **params : dict
             As in scikit-learn: what has a row for each image, such as `sample_weight` or
             `teacher_logits`, is split with `X`.
@@ -39,6 +42,7 @@ class _StackedSearch(BaseSearchCV):
         Returns
         -------
         self : object
+            The fitted search.
         """
         fits = Fits(self, X, y, params)
         self._collecting = parallel_config(backend=SearchBackend(fits))
@@ -58,7 +62,7 @@ class _StackedSearch(BaseSearchCV):
             collecting.unregister()
 
 
-class StackedGridSearchCV(_StackedSearch, GridSearchCV):
+class StackedGridSearchCV(StackedSearch, GridSearchCV):
     """Exhaustive search over parameter values, students trained together.
 
     Parameters
@@ -66,6 +70,7 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
     estimator : estimator
         A student; anything else is searched as :class:`sklearn.model_selection.GridSearchCV` does.
     param_grid : dict or list of dict
+        Parameter names and the values to try, or several such grids.
     scoring, n_jobs, refit, cv, verbose, pre_dispatch, error_score, return_train_score
         As in :class:`sklearn.model_selection.GridSearchCV`. `n_jobs` counts stacks that are trained
         at a time.
@@ -73,9 +78,10 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
         Memory that the students in training may take together, in bytes; ``None`` for half of what
         is free.
     checkpoint : str or path, default=None
-        File that finished fits are written to, a stack at a time. A search that was stopped (by
-        Ctrl-C too) and is started again goes on from there. The data and the estimator have to be
-        the same; of a teacher only the parameters are compared, not what it has learned.
+        File that finished fits are written to, a stack at a time. A search that was stopped, by
+        Ctrl-C or a kill, and is started again goes on from there. The data and the estimator have
+        to be the same, and what a fitted teacher predicts for `X`; else, and if the file is
+        damaged, a ValueError says so.
 
     Attributes
     ----------
@@ -99,7 +105,7 @@ refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_
     6
     """
 
-    _parameter_constraints: ClassVar[dict] = {**GridSearchCV._parameter_constraints, **_CONSTRAINTS}
+    _parameter_constraints: ClassVar[dict] = {**GridSearchCV._parameter_constraints, **CONSTRAINTS}
 
     def __init__(
         self,
@@ -133,7 +139,7 @@ refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_
         self.checkpoint = checkpoint
 
 
-class StackedRandomizedSearchCV(_StackedSearch, RandomizedSearchCV):
+class StackedRandomizedSearchCV(StackedSearch, RandomizedSearchCV):
     """Search over sampled parameter values, students trained together.
 
     Parameters
@@ -141,6 +147,7 @@ class StackedRandomizedSearchCV(_StackedSearch, RandomizedSearchCV):
     estimator : estimator
         A student; anything else is searched as scikit-learn's class does.
     param_distributions : dict or list of dict
+        Parameter names, and lists or distributions to draw their values from.
     n_iter, scoring, n_jobs, refit, cv, verbose, pre_dispatch, random_state, error_score, \
 return_train_score
         As in :class:`sklearn.model_selection.RandomizedSearchCV`. `n_jobs` counts stacks that are
@@ -173,7 +180,7 @@ refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_
 
     _parameter_constraints: ClassVar[dict] = {
         **RandomizedSearchCV._parameter_constraints,
-        **_CONSTRAINTS,
+        **CONSTRAINTS,
     }
 
     def __init__(

@@ -45,7 +45,7 @@ def stack_key(run):
         return None  # the convolutions are torch's
     shape = tuple(run.architecture.settings["circuit_"].values())
     sizes = (run.features.shape, network.size, network.n_classes, run.student.batch_size)
-    return (*shape, *sizes, front_end is None)
+    return (*shape, *sizes, front_end is None, run.n_iter)
 
 
 class Stack:
@@ -54,7 +54,7 @@ class Stack:
     Parameters
     ----------
     runs : list of sklqkd.students.training_run.TrainingRun
-        Of one :func:`stack_key`, not begun yet.
+        Of one :func:`stack_key`. They go on after the epochs that they have behind them.
     compiled : bool, default=None
         Whether to use the loops that numba compiles; ``None`` does where it is installed.
     """
@@ -73,11 +73,9 @@ class Stack:
         self._n_coef = 0 if self.front_end is None else self.front_end.n_parameters
         if self.front_end is not None:
             self._n_coef -= self.front_end.n_components
-        parameters = np.stack([run.network.parameters for run in runs])
-        rates = [[run.student.learning_rate_init] for run in runs]
         self._blocks = [
-            _Block(np.ascontiguousarray(part), np.array(rates, np.float32), compiled)
-            for part in np.split(parameters, [self._n_coef], axis=1)
+            _Block.of_runs(runs, part, compiled)
+            for part in (slice(0, self._n_coef), slice(self._n_coef, None))
         ]
         self._objective = StackedObjective([run.objective for run in runs], compiled=compiled)
         self._share_features()
@@ -99,17 +97,21 @@ class Stack:
 
     def train(self) -> None:
         """Train all runs to their ends."""
-        epoch = 0
+        epoch = self.runs[0].n_iter
         while self.runs:
             for run in self.runs:
                 run.begin_epoch(epoch)
             losses = self._epoch()
-            self._give_back()
             stay = []
             for k, (run, loss) in enumerate(zip(self.runs, losses.tolist(), strict=True)):
-                has_converged = run.end_epoch(epoch, loss)
-                if not has_converged and epoch + 1 < run.student.max_iter:
+                parts = [[array[k] for array in block.arrays] for block in self._blocks]
+                run.network.parameters[:], *moments = map(np.concatenate, zip(*parts, strict=True))
+                run.end_epoch(epoch, loss)
+                if not _has_ended(run):
                     stay.append(k)
+                    continue
+                run.optimizer.first_moment[:], run.optimizer.second_moment[:] = moments
+                run.optimizer.n_steps = self._blocks[-1].optimizer.n_steps
             epoch += 1
             if len(stay) < len(self.runs):
                 self._keep(stay)
@@ -201,7 +203,7 @@ class Stack:
 
     def _compiled_pass(self, table, places, unitaries, head, intercept, rows):
         """Do the same in compiled loops."""
-        from ..statevector import stacked_compiled
+        from ..statevector import stacked_steps
 
         (n_runs, batch), (n_classes, size) = rows.shape, head.shape[1:]
         kept = tuple(
@@ -215,14 +217,17 @@ class Stack:
         )
         intercept = np.ascontiguousarray(intercept)
         temperatures, labels, targets, shares = self._objective.plain(rows)
-        stacked_compiled.forward(table, places, unitaries, head, intercept, temperatures, kept)
+        stacked_steps.forward(table, places, unitaries, head, intercept, temperatures, kept)
         exponentials = np.exp(kept[3])
         intercept_gradient, head_gradient = np.empty_like(intercept), np.empty_like(head)
-        losses, gram = np.empty(n_runs), np.empty_like(unitaries)
-        stacked_compiled.backward(
+        totals, losses = np.empty((n_runs, 2, batch), np.float32), np.empty(n_runs, np.float32)
+        gram = np.empty_like(unitaries)
+        stacked_steps.backward(
             *(exponentials, kept, head, temperatures, labels, targets, shares),
-            (losses, intercept_gradient, head_gradient, gram),
+            (totals, losses, intercept_gradient, head_gradient, gram),
         )
+        hard, soft = np.vecdot(shares, np.log(totals).swapaxes(0, 1)) / batch
+        losses += hard + temperatures**2 * soft
         return losses, kept[1], gram, head_gradient, intercept_gradient
 
     def _front_forward(self, images, groups, shift):
@@ -252,24 +257,18 @@ class Stack:
             left = gradient[group].swapaxes(1, 2).reshape(-1, batch)
             np.matmul(left, X, out=out)
 
-    def _give_back(self):
-        """Copy the parameters, and the optimiser's state, into the runs."""
-        for k, run in enumerate(self.runs):
-            run.network.parameters[:] = np.concatenate([b.parameters[k] for b in self._blocks])
-            if run.student.warm_start:
-                adams = [block.optimizer for block in self._blocks]
-                run.optimizer.first_moment[:] = np.concatenate([a.first_moment[k] for a in adams])
-                run.optimizer.second_moment[:] = np.concatenate([a.second_moment[k] for a in adams])
-                run.optimizer.n_steps = adams[-1].n_steps
-
     def _keep(self, stay):
         self.runs = [self.runs[k] for k in stay]
         if not stay:
             return
         self._starts = self._starts[stay]
         self._objective = self._objective.keep(stay)
-        for block in self._blocks:
-            block.keep(stay)
+        self._blocks = [block.keep(stay) for block in self._blocks]
+
+
+def _has_ended(run):
+    student = run.student
+    return run.n_iter >= student.max_iter or run.n_no_change >= student.n_iter_no_change
 
 
 def _order(run):
@@ -297,41 +296,56 @@ def _unembed(gradient):
 
 
 class _Block:
-    """Parameters of all runs, (n_runs, size), their gradient and Adam."""
+    """Parameters of all runs, (n_runs, size), their gradient and Adam.
 
-    def __init__(self, parameters, learning_rates, compiled):
+    `arrays` are the parameters and Adam's two moments.
+    """
+
+    def __init__(self, arrays, learning_rates, n_steps, compiled):
         self.compiled = compiled
-        self.parameters = parameters
-        self.gradient = np.empty_like(parameters)
-        self.optimizer = Adam(parameters.shape, learning_rate=learning_rates)
+        self.arrays = self.parameters, first, second = arrays
+        self.gradient = np.empty_like(self.parameters)
+        self.optimizer = Adam(first.shape, learning_rate=learning_rates)
+        self.optimizer.first_moment, self.optimizer.second_moment = first, second
+        self.optimizer.n_steps = n_steps
+
+    @classmethod
+    def of_runs(cls, runs, part, compiled):
+        """Return a slice of the parameters of `runs`."""
+        adams = [run.optimizer for run in runs]
+        arrays = (
+            np.stack([run.network.parameters[part] for run in runs]),
+            np.stack([adam.first_moment[part] for adam in adams]),
+            np.stack([adam.second_moment[part] for adam in adams]),
+        )
+        rates = np.array([[run.student.learning_rate_init] for run in runs], np.float32)
+        return cls(arrays, rates, adams[0].n_steps, compiled)
+
+    def keep(self, stay):
+        """Return the block of some of the runs."""
+        adam, arrays = self.optimizer, [array[stay] for array in self.arrays]
+        return _Block(arrays, adam.learning_rate[stay], adam.n_steps, self.compiled)
 
     def step(self):
         adam = self.optimizer
         if not self.compiled:
             adam.step(self.parameters, self.gradient)
             return
-        from ..statevector import stacked_compiled
+        from ..statevector import stacked_steps
 
         adam.n_steps += 1
         moments = adam.first_moment, adam.second_moment
         constants = adam.beta_1, adam.beta_2, adam.epsilon
-        stacked_compiled.adam(
+        stacked_steps.adam(
             *(self.parameters, self.gradient, *moments),
             *(adam.learning_rate, adam.n_steps, constants),
         )
 
-    def keep(self, stay):
-        old = self.optimizer
-        self.parameters = self.parameters[stay]
-        self.gradient = np.empty_like(self.parameters)
-        self.optimizer = Adam(self.parameters.shape, learning_rate=old.learning_rate[stay])
-        self.optimizer.first_moment[:] = old.first_moment[stay]
-        self.optimizer.second_moment[:] = old.second_moment[stay]
-        self.optimizer.n_steps = old.n_steps
-
 
 def train_runs(runs) -> None:
-    """Train runs to their ends, together where that pays, on one thread.
+    """Train runs to their last epochs, together where that pays, on one thread.
+
+    Their parameters are then those of the last epoch: ``keep_best`` of a run takes the best.
 
     Parameters
     ----------
@@ -341,7 +355,8 @@ def train_runs(runs) -> None:
     stacks: dict = {}
     for run in runs:
         key = stack_key(run)
-        stacks.setdefault(id(run) if key is None else key, []).append(run)
+        if not _has_ended(run):
+            stacks.setdefault(id(run) if key is None else key, []).append(run)
     with one_thread():
         for members in stacks.values():
             members.sort(key=_order)
@@ -353,9 +368,7 @@ def train_runs(runs) -> None:
 def _train(runs):
     if len(runs) > 1:
         Stack(runs).train()
-    else:
-        for epoch in range(runs[0].student.max_iter):
-            if runs[0].epoch(epoch):
-                break
-    for run in runs:
-        run.keep_best()
+        return
+    run = runs[0]
+    while not _has_ended(run):
+        run.epoch(run.n_iter)

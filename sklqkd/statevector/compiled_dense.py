@@ -25,11 +25,15 @@ class CompiledDenseKernel(DenseKernel):
 
     def __init__(self, program, dtype=np.complex64):
         super().__init__(program, dtype)
-        are_layers = all(isinstance(step, int) for step in self._steps)
-        self._is_usual = bool(self._steps) and are_layers and self.dtype.kind == "c"
         self._order = np.array([order.permutation for order in self._orders], int)
         self._order_phases = np.array([order.phase for order in self._orders], complex)
         self._kept = np.empty((0, 0, 0), self.dtype)
+
+    def _index_orders(self, orders):
+        are_layers = all(isinstance(step, int) for step in self._steps)
+        self._is_usual = bool(self._steps) and are_layers and self.dtype.kind == "c"
+        if not self._is_usual:  # the compiled passes need no such indices
+            super()._index_orders(orders)
 
     def prepare(self, weights):
         """See :class:`sklqkd.statevector.Kernel`."""

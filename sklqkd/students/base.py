@@ -20,6 +20,7 @@ from ..atomic import unchanged_on_error
 from ..distillation import teach
 from ..images import check_rows
 from ..losses import DISTILLATION_LOSSES, DistillationLoss, log_softmax
+from ..persistence import VersionedState
 from ..targets import is_fitted
 from ..threads import one_thread
 from . import fitting
@@ -28,7 +29,7 @@ from .training_run import REDUCERS
 __all__ = ["Student", "TaughtStudent"]
 
 
-class Student(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+class Student(VersionedState, CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """A classifier with a reducer, something that is trained, and a linear head."""
 
     _parameter_constraints: ClassVar[dict] = {
@@ -65,6 +66,7 @@ class Student(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Returns
         -------
         self : object
+            The student.
 
         Raises
         ------
@@ -81,14 +83,18 @@ class Student(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            One flattened image per row.
         y : array-like of shape (n_samples,)
+            Class labels, all of them among `classes`.
         classes : array-like of shape (n_classes,), default=None
             All classes, needed in the first call.
         sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of the images in the loss.
 
         Returns
         -------
         self : object
+            The student.
         """
         return fitting.partial_fit(self, X, y, classes, sample_weight)
 
@@ -98,6 +104,7 @@ class Student(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            One flattened image per row.
 
         Returns
         -------
@@ -108,15 +115,27 @@ class Student(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
 
     def predict_log_proba(self, X):
-        """Return the logarithms of the class probabilities, (n_samples, n_classes)."""
-        return log_softmax(self._logits(X))
-
-    def predict_proba(self, X):
-        """Return the class probabilities, (n_samples, n_classes).
+        """Return the logarithms of the class probabilities.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            One flattened image per row.
+
+        Returns
+        -------
+        log_probabilities : ndarray of shape (n_samples, n_classes)
+            Columns in the order of ``classes_``.
+        """
+        return log_softmax(self._logits(X))
+
+    def predict_proba(self, X):
+        """Return the class probabilities.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            One flattened image per row.
 
         Returns
         -------
@@ -131,10 +150,12 @@ class Student(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            One flattened image per row.
 
         Returns
         -------
         labels : ndarray of shape (n_samples,)
+            Elements of ``classes_``.
         """
         indices = self._logits(X).argmax(axis=1)
         return self.classes_[indices]
@@ -197,6 +218,7 @@ class TaughtStudent(Student):
         Returns
         -------
         self : object
+            The student.
 
         Raises
         ------
@@ -215,15 +237,20 @@ class TaughtStudent(Student):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            One flattened image per row.
         y : array-like of shape (n_samples,)
+            Class labels, all of them among `classes`, or `unlabelled`.
         classes : array-like of shape (n_classes,), default=None
             All classes, needed in the first call.
         sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of the images in the loss.
         teacher_logits : array-like of shape (n_samples, n_classes), default=None
+            The teacher's logits for `X`, used instead of `teacher`.
 
         Returns
         -------
         self : object
+            The student.
         """
         return fitting.partial_fit(self, X, y, classes, sample_weight, teacher_logits)
 
@@ -238,6 +265,7 @@ class TaughtStudent(Student):
         Returns
         -------
         self : object
+            The student.
 
         Raises
         ------

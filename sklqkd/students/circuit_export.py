@@ -15,6 +15,7 @@ from ..circuits.gates import ansatz_gates
 from ..circuits.preparation import make_preparation
 from ..encodings import make_encoding
 from ..images import check_rows
+from ..threads import in_pennylane
 
 __all__ = ["CircuitMixin", "CircuitResources"]
 
@@ -80,6 +81,7 @@ class CircuitMixin:
     probabilities of the basis states, or the expectation of Pauli Z on each qubit.
     """
 
+    @in_pennylane
     def draw(self, x=None, *, output="text", decimals=2, max_length=100):
         """Draw the circuit with its trained angles, in radians.
 
@@ -99,7 +101,7 @@ class CircuitMixin:
         Returns
         -------
         drawing : str, or tuple of matplotlib.figure.Figure and matplotlib.axes.Axes
-            pyplot does not know the figure: save it with ``figure.savefig``.
+            The figure is not known to pyplot: save it with ``figure.savefig``.
 
         Raises
         ------

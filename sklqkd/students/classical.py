@@ -24,7 +24,7 @@ class _ClassicalStudent(TaughtStudent):
 
     _parameter_constraints: ClassVar[dict] = {
         **TaughtStudent._parameter_constraints,
-        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "n_components": [Interval(Integral, 1, 2**20, closed="both")],
     }
 
     def __init__(
@@ -89,8 +89,9 @@ class DistilledLinearClassifier(_ClassicalStudent):
         otherwise); of several the weighted mean of the losses counts. ``None``: no distillation, or
         ``teacher_logits`` passed to `fit`.
     temperature : float, schedule or list, default=3.0
-        Softens the teacher's probabilities and the student's, positive; a schedule over the epochs
-        as in :func:`sklqkd.schedules.resolve_schedule`, or a list with one for each teacher.
+        Softens the teacher's probabilities and the student's, from 1e-3 to 1e3; a schedule over
+        the epochs as in :func:`sklqkd.schedules.resolve_schedule`, or a list with one for each
+        teacher.
     lam : float or schedule, default=0.5
         Weight of the distillation loss, in [0, 1]. With 0 there is no distillation.
     distillation : {"hinton", "paper", "logit_mse", "standardized", "decoupled", "dist", \
@@ -213,8 +214,9 @@ class DistilledMLPClassifier(_ClassicalStudent):
         encoding, with 3 strongly entangling layers and all 2^n probabilities measured. For other
         numbers of qubits and layers see :func:`sklqkd.students.layers.matched_hidden_units`.
     temperature : float, schedule or list, default=3.0
-        Softens the teacher's probabilities and the student's, positive; a schedule over the epochs
-        as in :func:`sklqkd.schedules.resolve_schedule`, or a list with one for each teacher.
+        Softens the teacher's probabilities and the student's, from 1e-3 to 1e3; a schedule over
+        the epochs as in :func:`sklqkd.schedules.resolve_schedule`, or a list with one for each
+        teacher.
     lam : float or schedule, default=0.5
         Weight of the distillation loss, in [0, 1]. With 0 there is no distillation.
     distillation : {"hinton", "paper", "logit_mse", "standardized", "decoupled", "dist", \
@@ -297,7 +299,7 @@ default="fc"
 
     _parameter_constraints: ClassVar[dict] = {
         **_ClassicalStudent._parameter_constraints,
-        "hidden_units": [Interval(Integral, 1, None, closed="left"), None],
+        "hidden_units": [Interval(Integral, 1, 2**20, closed="both"), None],
     }
 
     def __init__(

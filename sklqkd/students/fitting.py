@@ -8,8 +8,8 @@ is their :class:`sklqkd.students.training_run.Architecture`.
 from __future__ import annotations
 
 import numpy as np
-from sklearn.utils.multiclass import check_classification_targets
 
+from ..checks import class_labels
 from ..distillation import labelled_rows
 from ..images import check_rows
 from ..threads import one_thread
@@ -23,15 +23,17 @@ def fit(student, X, y, sample_weight=None, given_logits=None):
     images = X
     X, y = check_rows(student, X, y)
     context = student._init_callback_context(max_subtasks=student.max_iter)
+    student._training_run = run = begin(student, images, X, y, sample_weight, given_logits)
     context.call_on_fit_task_begin(
         estimator=student, X=X, y=y, metadata={"sample_weight": sample_weight}
     )
-    run = begin(student, images, X, y, sample_weight, given_logits)
-    for epoch in range(student.max_iter):
+    for _ in range(run.n_iter):  # epochs of the fit that a Checkpoint goes on with
+        context.subcontext(task_name="epoch")
+    while run.n_iter < student.max_iter and not run.has_converged:
         subcontext = context.subcontext(task_name="epoch")
         subcontext.call_on_fit_task_begin(estimator=student, X=X, y=y)
         with one_thread():  # callbacks run outside of it: they may predict, or do anything
-            has_converged = run.epoch(epoch)
+            run.epoch(run.n_iter)
         wants_stop = subcontext.call_on_fit_task_end(
             estimator=student,
             X=X,
@@ -39,11 +41,12 @@ def fit(student, X, y, sample_weight=None, given_logits=None):
             metadata={"sample_weight": sample_weight},
             reconstruction_attributes=run.fitted,
         )
-        if has_converged or wants_stop:
+        if wants_stop:
             break
     run.keep_best()
     vars(student).update(run.fitted())
     context.call_on_fit_task_end(estimator=student, X=X, y=y, reconstruction_attributes=run.fitted)
+    del student._training_run
     return student
 
 
@@ -68,7 +71,7 @@ def partial_fit(student, X, y, classes=None, sample_weight=None, given_logits=No
     if not resumed and classes is None:
         raise ValueError("classes must be passed to the first call of partial_fit.")
     if classes is not None:
-        classes = np.unique(classes)
+        classes = _classes(student, classes, name="classes")
     if resumed:
         if classes is not None and not np.array_equal(classes, student.classes_):
             raise ValueError(
@@ -112,10 +115,9 @@ def part(student, name):
     return intercept if name == "head_intercept" else weights
 
 
-def _classes(student, y, known=None):
+def _classes(student, y, known=None, name="y"):
     """Return the classes of `y`, checked."""
-    check_classification_targets(y)
-    classes = np.unique(y)
+    classes = class_labels(y)
     if known is not None:
         unknown = np.setdiff1d(classes, known)
         if len(unknown):
@@ -126,6 +128,7 @@ def _classes(student, y, known=None):
         return known
     if len(classes) < 2:
         raise ValueError(
-            f"{type(student).__name__} needs at least 2 classes; y has one class, {classes[0]!r}."
+            f"{type(student).__name__} needs at least 2 classes; {name} has one class: "
+            f"{classes.tolist()}."
         )
     return classes

@@ -131,7 +131,7 @@ class LinearArchitecture:
 
     def __init__(self, n_components, dtype=np.float32):
         self.settings = {"layers_": {"n_components": n_components}}
-        self.n_components = n_components
+        self.n_components = int(n_components)
         self._dtype = dtype
 
     def check_width(self, n_features, reducer):
@@ -168,7 +168,7 @@ class HiddenArchitecture(LinearArchitecture):
 
     def network(self, n_features, n_classes, front_end=None):
         """See :meth:`sklqkd.students.training_run.Architecture.network`."""
-        n_units = self._hidden_units or matched_hidden_units(n_features, n_classes)
+        n_units = int(self._hidden_units or matched_hidden_units(n_features, n_classes))
         layer = HiddenLayer(n_features, n_units)
         return Network(
             layer,

@@ -152,7 +152,7 @@ default="strongly_entangling"
         "n_layers": [Interval(Integral, 1, None, closed="left")],
         "measurement": [StrOptions(set(MEASUREMENTS))],
         "backend": [str],
-        "shots": [Interval(Integral, 1, None, closed="left"), None],
+        "shots": [Interval(Integral, 1, 2**31, closed="both"), None],
         "backend_options": [dict, None],
         "device": [str],
     }
@@ -223,8 +223,8 @@ class DistilledQNNClassifier(TaughtStudent, QNNClassifier):
         ``FrozenEstimator``. ``None``: no distillation, or ``teacher_logits`` passed to `fit`. Of
         several teachers each has its own distillation loss, and their weighted mean counts.
     temperature : float, schedule or list, default=3.0
-        Softens the teacher's probabilities and the student's, positive. A schedule over the epochs
-        (a tuple such as ``("linear", 6, 1)`` or a function) is described in
+        Softens the teacher's probabilities and the student's, from 1e-3 to 1e3. A schedule over
+        the epochs (a tuple such as ``("linear", 6, 1)`` or a function) is described in
         :func:`sklqkd.schedules.resolve_schedule`; a list has one for each teacher.
     lam : float or schedule, default=0.5
         Weight of the distillation loss, in [0, 1]. With 0 the student is a :class:`QNNClassifier`.

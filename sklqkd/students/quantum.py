@@ -43,7 +43,10 @@ class QuantumStudent(Student):
 
     def _architecture(self, rng):
         _check_size(self)
-        return QuantumArchitecture(self, {name: getattr(self, name) for name in SHAPING}, rng)
+        circuit = {name: getattr(self, name) for name in SHAPING}
+        # NumPy's small integers overflow.
+        circuit |= {"n_qubits": int(self.n_qubits), "n_layers": int(self.n_layers)}
+        return QuantumArchitecture(self, circuit, rng)
 
     def _fitted_network(self):
         # The backend is that which the student is set to now, whatever it was trained on.
@@ -165,8 +168,8 @@ def _exact_circuit(encoding, program, dtype, device):
 def _check_size(student):
     """Refuse, before anything is allocated, a state or a mini-batch that memory cannot hold."""
     # Real and imaginary part in float32; a state per layer and a few more at work.
-    per_image = 8 * 2**student.n_qubits * (student.n_layers + 8)
-    needed = per_image * student.batch_size
+    per_image = 8 * 2 ** int(student.n_qubits) * (int(student.n_layers) + 8)
+    needed = per_image * int(student.batch_size)
     if student.n_qubits > MAX_QUBITS:
         raise ValueError(
             f"n_qubits={student.n_qubits}: the exact simulator takes 1 to {MAX_QUBITS} qubits. A "

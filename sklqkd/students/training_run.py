@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from numbers import Number
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,7 +14,9 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import _check_sample_weight
 
 from .. import reducers
+from ..checks import refuses_overflow
 from ..optimizers import Adam
+from ..persistence import checksum
 from ..random_states import numpy_generator, random_generator
 from ..training import Network, Objective, train_epoch
 
@@ -109,9 +112,12 @@ class TrainingRun:
                 "the last fit. Change them back, or fit with warm_start=False."
             )
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(
-                sample_weight, X, dtype=np.float64, ensure_non_negative=True
-            )
+            if isinstance(sample_weight, Number):  # scikit-learn does not look at it
+                sample_weight = [sample_weight] * len(X)
+            with refuses_overflow("sample_weight"):
+                sample_weight = _check_sample_weight(
+                    sample_weight, X, dtype=np.float64, ensure_non_negative=True
+                )
         self.reducer = self._make_reducer(resumed)
         front_end, features = None, X
         if hasattr(self.reducer, "front_end"):
@@ -273,12 +279,59 @@ class TrainingRun:
             self.best = progress
             if self.validation is not None:
                 self.best_parameters = self.network.parameters.copy()
-        return self.n_no_change >= student.n_iter_no_change
+        return self.has_converged
 
     def keep_best(self):
         """Go back to the parameters of the best epoch on the hold-out."""
         if self.best_parameters is not None:
             self.network.parameters[:] = self.best_parameters
+
+    @property
+    def has_converged(self):
+        """Whether training should stop."""
+        return self.n_no_change >= self.student.n_iter_no_change
+
+    @functools.cached_property
+    def identity(self):
+        """A checksum of all that decides, before the first epoch, where training leads."""
+        student, teaching = self.student, self.teaching
+        settings = student.get_params(deep=False)
+        settings = {k: v for k, v in settings.items() if k not in ("teacher", "verbose")}
+        lessons = None
+        if teaching is not None:
+            values = [*teaching.temperatures, teaching.lam]
+            epochs = [[value(epoch) for value in values] for epoch in range(student.max_iter)]
+            lessons = [teaching.logits, list(teaching.weights), epochs]
+        data = [self.features, self.objective, self.validation, lessons]
+        return checksum([type(student).__name__, settings, self.snapshot(), data])
+
+    def snapshot(self):
+        """Return what the epochs so far have changed, as a dict of arrays and plain values."""
+        optimizer = self.optimizer
+        best = self.best_parameters
+        return {
+            "parameters": self.network.parameters.copy(),
+            "moments": np.stack([optimizer.first_moment, optimizer.second_moment]),
+            "n_steps": optimizer.n_steps,
+            "best_parameters": None if best is None else best.copy(),
+            "best": float(self.best),
+            "n_no_change": self.n_no_change,
+            "n_iter": self.n_iter,
+            "loss_curve": list(self.loss_curve),
+            "validation_scores": list(self.validation_scores),
+            "rng": self.rng.bit_generator.state,
+        }
+
+    def restore(self, state):
+        """Go on from what :meth:`snapshot` returned in a run of the same `identity`."""
+        self.network.parameters[:] = state["parameters"]
+        self.optimizer.first_moment[:], self.optimizer.second_moment[:] = state["moments"]
+        self.optimizer.n_steps = state["n_steps"]
+        self.best_parameters, self.best = state["best_parameters"], state["best"]
+        self.n_no_change, self.n_iter = state["n_no_change"], state["n_iter"]
+        self.loss_curve = list(state["loss_curve"])
+        self.validation_scores = list(state["validation_scores"])
+        self.rng.bit_generator.state = state["rng"]
 
     def fitted(self, keep_optimizer=False):
         """Return the fitted attributes as the run stands."""
@@ -313,4 +366,6 @@ def _has_changed(student, attributes):
 def _of_mean_one(weights):
     if weights is None:
         return None
-    return (weights * (len(weights) / weights.sum())).astype(np.float32)
+    # The sum of huge ones would overflow; those of the labelled images may all be 0.
+    weights = weights / (weights.max() or 1)
+    return (weights * (len(weights) / (weights.sum() or 1))).astype(np.float32)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import secrets
+import sys
 import threading
 from contextlib import contextmanager, nullcontext, suppress
 from numbers import Integral, Real
@@ -17,14 +18,15 @@ import torch
 from scipy.special import log_softmax, softmax
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state, check_scalar
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet, NeuralNetClassifier
 from skorch.dataset import Dataset
 from skorch.history import History
 from skorch.utils import is_dataset, params_for
 
-from ..images import image_layout
+from ..checks import class_labels
+from ..images import check_rows, image_layout
+from ..persistence import VersionedState
 from ..threads import one_thread
 
 __all__ = ["ImageNetClassifier"]
@@ -36,7 +38,7 @@ _PREDICTION_BATCH = 256
 _GENERATOR_LOCK = threading.RLock()
 
 
-class ImageNetClassifier(NeuralNetClassifier):
+class ImageNetClassifier(VersionedState, NeuralNetClassifier):
     """Base class of the teachers; a subclass names its torch module in `_network`."""
 
     _network: type[torch.nn.Module]
@@ -117,6 +119,7 @@ class ImageNetClassifier(NeuralNetClassifier):
         self : object
             The fitted classifier. A fit that fails or is interrupted leaves it as it was.
         """
+        check_scalar(self.warm_start, "warm_start", (bool, np.bool_))
         resume = self.warm_start and self.__sklearn_is_fitted__()
         return self._train(X, y, resume=resume)
 
@@ -304,7 +307,7 @@ class ImageNetClassifier(NeuralNetClassifier):
                         del self.__dict__[name]
                 seed = self._new_seed()
             self._check_parameters()
-            X, y = self._validate(X, y, reset=not resume)
+            X, y = check_rows(self, X, y, reset=not resume, dtype=np.float32)
             classes, y = self._encode(y, self.classes_ if resume else None, classes)
             # skorch's callbacks score against the encoded labels.
             self.classes_inferred_ = np.arange(len(classes))
@@ -320,6 +323,11 @@ class ImageNetClassifier(NeuralNetClassifier):
                 self.notify("on_train_end", X=X, y=y)
                 self._next_seed = int(torch.randint(2**31, ()))
             self._set_training(False)
+            if not all(torch.isfinite(value).all() for value in self.module_.state_dict().values()):
+                raise ValueError(
+                    "Training diverged: a weight is not finite any more. Lower lr, and scale the "
+                    "images to about [0, 1]."
+                )
             self.classes_inferred_ = classes
             self.n_parameters_ = sum(
                 p.numel() for p in self.module_.parameters() if p.requires_grad
@@ -342,27 +350,21 @@ class ImageNetClassifier(NeuralNetClassifier):
                     f"{type(self).__name__} has no component for the parameter {name!r}. "
                     f"The components are {', '.join(self._components)}."
                 )
+        check_scalar(self.verbose, "verbose", Integral)
         check_scalar(self.max_epochs, "max_epochs", Integral, min_val=1)
-        check_scalar(self.batch_size, "batch_size", Integral, min_val=-1)
-        if self.batch_size == 0:
-            raise ValueError("batch_size == 0, must be >= 1, or -1 for all samples in one batch.")
+        check_scalar(self.batch_size, "batch_size", Integral, min_val=-1, max_val=sys.maxsize)
+        if self.batch_size == 0 or isinstance(self.batch_size, bool):
+            raise ValueError(
+                f"batch_size == {self.batch_size}, must be >= 1, or -1 for all samples in one "
+                "batch."
+            )
         if not isinstance(self.lr, Real) or not 0 < float(self.lr) < np.inf:
             raise ValueError(f"lr == {self.lr}, must be a finite number > 0.")
 
-    def _validate(self, X, y="no_validation", *, reset):
-        shape = getattr(X, "shape", ())
-        if len(shape) > 2:
-            raise ValueError(
-                f"X has the shape {tuple(shape)}, but {type(self).__name__} takes one flattened "
-                "image per row. Pass X.reshape(len(X), -1), and image_shape=X.shape[1:] to the "
-                "constructor."
-            )
-        return validate_data(self, X, y, reset=reset, dtype=np.float32)
-
     def _encode(self, y, known, classes):
-        check_classification_targets(y)
+        present = class_labels(y)
         if classes is not None:
-            classes = np.unique(classes)
+            classes = class_labels(classes)
             if known is not None and not np.array_equal(classes, known):
                 raise ValueError(
                     f"classes={classes} is not the same as on the last call to fit or "
@@ -371,12 +373,13 @@ class ImageNetClassifier(NeuralNetClassifier):
         elif known is not None:
             classes = known
         else:
-            classes = np.unique(y)
+            classes = present
         if len(classes) < 2:
             raise ValueError(
-                f"{type(self).__name__} needs at least 2 classes; got 1 class: {classes[0]}."
+                f"{type(self).__name__} needs at least 2 classes; got {len(classes)} class: "
+                f"{classes.tolist()}."
             )
-        new = np.setdiff1d(y, classes)
+        new = np.setdiff1d(present, classes)
         if len(new) > 0:
             raise ValueError(f"y has the labels {new}, which are not among the classes {classes}.")
         return classes, np.searchsorted(classes, y)
@@ -385,7 +388,7 @@ class ImageNetClassifier(NeuralNetClassifier):
         check_is_fitted(self)
         # While it trains, skorch's scoring callbacks predict a data set of validated rows.
         if not is_dataset(X):
-            X = self._validate(X, reset=False)
+            X = check_rows(self, X, reset=False, dtype=np.float32)
         return self.forward(X).numpy()
 
 

@@ -1,0 +1,89 @@
+"""Short texts that tell data and estimators apart, the same ones in every process."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Collection, Mapping
+from hashlib import sha256
+from types import FunctionType
+
+import joblib
+import numpy as np
+from sklearn.base import BaseEstimator
+
+__all__ = ["IRRELEVANT", "describe", "fingerprint"]
+
+#: Parameters that do not count unless asked for: some do not change what a fit gives, and the seeds
+#: are set by :func:`sklqkd.evaluation.compare` itself.
+IRRELEVANT = frozenset({"n_jobs", "random_state", "verbose"})
+
+
+def fingerprint(value, ignored: Collection[str] = IRRELEVANT) -> str:
+    """Return a short text that changes with `value`: data, or the parameters of an estimator.
+
+    Parameters
+    ----------
+    value : object
+    ignored : collection of str, default={"n_jobs", "random_state", "verbose"}
+        Parameters of estimators that do not count.
+
+    Returns
+    -------
+    fingerprint : str
+        The same in another process.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> fingerprint(LogisticRegression()) == fingerprint(LogisticRegression(random_state=3))
+    True
+    >>> fingerprint(LogisticRegression()) == fingerprint(LogisticRegression(C=2))
+    False
+    """
+    return sha256(repr(describe(value, ignored)).encode()).hexdigest()
+
+
+def describe(value, ignored: Collection[str] = IRRELEVANT):
+    """Describe an object by strings that are the same in every process.
+
+    An estimator is described by its class and parameters, not by what it learnt; an object without
+    parameters or a telling ``repr`` by its class and attributes.
+
+    Parameters
+    ----------
+    value : object
+    ignored : collection of str, default={"n_jobs", "random_state", "verbose"}
+        Parameters of estimators that do not count.
+
+    Returns
+    -------
+    description : str, or nested lists of str
+    """
+    if isinstance(value, (type, FunctionType)):
+        return f"{value.__module__}.{value.__qualname__}"
+    if isinstance(value, functools.partial):
+        return describe([value.func, value.args, value.keywords], ignored)
+    if isinstance(value, BaseEstimator) or hasattr(value, "get_params"):
+        params = value.get_params(deep=False)
+        kept = {name: params[name] for name in sorted(params) if name not in ignored}
+        return [describe(type(value)), describe(kept, ignored)]
+    if isinstance(value, Mapping):
+        return [[describe(key), describe(item, ignored)] for key, item in value.items()]
+    if isinstance(value, (list, tuple)) and len(value) < 1000:
+        return [describe(item, ignored) for item in value]
+    if isinstance(value, (str, bytes, int, float, complex, np.generic, type(None))):
+        return repr(value)
+    if hasattr(value, "__len__"):  # arrays, data frames, sparse matrices, long lists
+        return joblib.hash(value, coerce_mmap=True)
+    text = _without_address(value)
+    if text == repr(value):
+        return text
+    attributes = {
+        name: _without_address(item) for name, item in getattr(value, "__dict__", {}).items()
+    }
+    return [text, describe(attributes)]
+
+
+def _without_address(value) -> str:
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))

@@ -1,0 +1,179 @@
+"""Finished fits in a file, so that a search that was stopped can go on.
+
+The file has a line for each stack that was finished, written when it was: what is written is never
+touched again. Each line begins with its check sum. If the process is killed while it writes, or the
+disk is full, the last line is cut off; it is left out, and its stack is trained again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+import zlib
+
+import joblib
+import numpy as np
+
+from ..fingerprints import describe, fingerprint
+from ..targets import is_fitted
+
+__all__ = ["Checkpoint"]
+
+#: Parameters of estimators that do not change what a fit gives.
+_IRRELEVANT = {"n_jobs", "verbose"}
+
+
+class Checkpoint:
+    """Results of finished fits in a file.
+
+    Parameters
+    ----------
+    search : estimator
+        The search, which names the file; with its data it has to be the one that began the file.
+    X, y, params
+        What it is fitted on.
+
+    Attributes
+    ----------
+    path : str
+    results : dict of str to dict
+        What ``_fit_and_score`` returned, by :meth:`key`.
+
+    Raises
+    ------
+    ValueError
+        If the file belongs to another search, or is damaged.
+    OSError
+        If it cannot be written.
+    """
+
+    def __init__(self, search, X, y, params):
+        self.path = os.fspath(search.checkpoint)
+        self._X = X
+        self._learnt: dict = {}
+        self._names: dict = {}
+        self.results: dict = {}
+        self._size = 0
+        settings = search.estimator.get_params(deep=False)
+        owner = [
+            fingerprint(np.asarray(X)),
+            fingerprint(np.asarray(y)),
+            self._describe(params),
+            describe(type(search.estimator)),
+            self._describe(settings),
+            self._describe([search.scoring, search.return_train_score]),
+        ]
+        header = {"search": fingerprint(owner)}
+        stored = self._read()
+        if not stored:
+            self._append(header)
+        elif stored[0] != header:
+            raise ValueError(
+                f"checkpoint={self.path!r} was written by a search of another estimator, or on "
+                "other data. Remove the file, or name another."
+            )
+        else:
+            self._append(None)  # whether the file can be written is better known now
+        for results in stored[1:]:
+            self.results.update(results)
+
+    def key(self, kwargs) -> str:
+        """Return the name of a call's result.
+
+        Parameters
+        ----------
+        kwargs : dict
+            The keyword arguments of ``_fit_and_score``.
+        """
+        parts = []
+        for value in (kwargs["parameters"], kwargs["train"], kwargs["test"]):
+            if id(value) not in self._names:
+                # A candidate by name, its parameters in any order; with the value, which keeps its
+                # id its own.
+                named = sorted(value.items()) if isinstance(value, dict) else value
+                self._names[id(value)] = value, fingerprint(self._describe(named))
+            parts.append(self._names[id(value)][1])
+        return fingerprint(parts)
+
+    def add(self, results: dict) -> None:
+        """Write more results.
+
+        If the disk is full the search goes on, with a warning, and the file is as it was before.
+
+        Parameters
+        ----------
+        results : dict of str to dict
+        """
+        self.results.update(results)
+        try:
+            self._append(results)
+        except OSError as error:
+            warnings.warn(
+                f"The search goes on, but {len(results)} finished fits could not be written to "
+                f"checkpoint={self.path!r}: {error}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+    def _describe(self, value):
+        """Describe parameters; classifiers among them also by what they have learnt."""
+        if isinstance(value, dict):
+            return [[name, self._describe(item)] for name, item in value.items()]
+        if isinstance(value, (list, tuple)):
+            return [self._describe(item) for item in value]
+        text = describe(value, _IRRELEVANT)
+        if hasattr(value, "predict") and is_fitted(value):
+            if id(value) not in self._learnt:
+                self._learnt[id(value)] = value, joblib.hash(_predictions(value, self._X))
+            text = [text, self._learnt[id(value)][1]]
+        return text
+
+    def _read(self):
+        """Return what the lines hold."""
+        if not os.path.exists(self.path):
+            return []
+        with open(self.path, "rb") as file:
+            content = file.read()
+        self._size = content.rfind(b"\n") + 1
+        stored = []
+        try:
+            if content and not self._size:
+                raise ValueError("no whole line")
+            for line in content[: self._size].splitlines():
+                check_sum, text = line.split(b" ", 1)
+                if int(check_sum, 16) != zlib.crc32(text):
+                    raise ValueError("wrong check sum")
+                stored.append(json.loads(text))
+        except ValueError as error:
+            raise ValueError(
+                f"checkpoint={self.path!r} is damaged at line {len(stored) + 1}, or is no "
+                "checkpoint of a search. Remove the file, or name another."
+            ) from error
+        return stored
+
+    def _append(self, value):
+        line = b""
+        if value is not None:
+            text = json.dumps(value, default=lambda number: number.item()).encode()
+            line = b"%08x %s\n" % (zlib.crc32(text), text)
+        with open(self.path, "r+b" if os.path.exists(self.path) else "xb", buffering=0) as file:
+            try:
+                file.truncate(self._size)
+                file.seek(self._size)
+                written = 0
+                while written < len(line):
+                    written += file.write(line[written:])
+                os.fsync(file.fileno())
+            except BaseException:
+                # Ctrl-C too: a line that is cut off must not have another one behind it.
+                file.truncate(self._size)
+                raise
+        self._size += len(line)
+
+
+def _predictions(classifier, X):
+    try:
+        return np.asarray(classifier.predict(X))
+    except Exception:  # what it was made for is not X, but what somebody made of it
+        return None

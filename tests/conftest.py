@@ -1,0 +1,20 @@
+"""Hypothesis profiles: a short one for every run, a long one for the fuzz.
+
+The long one makes well over 10,000 inputs of tests/test_fuzz.py::
+
+    python -m pytest tests/test_fuzz.py --hypothesis-profile=thorough --hypothesis-seed=1
+"""
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "quick",
+    max_examples=20,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.register_profile(
+    "thorough", settings.get_profile("quick"), max_examples=500, derandomize=False
+)
+settings.load_profile("quick")
