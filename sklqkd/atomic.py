@@ -41,8 +41,7 @@ def unchanged_on_error(method):
         try:
             return method(estimator, *args, **kwargs)
         except BaseException:
-            vars(estimator).clear()
-            vars(estimator).update(before)
+            estimator.__dict__ = before  # in one step, which a second Ctrl-C cannot cut
             raise
 
     return wrapper

@@ -12,7 +12,7 @@ import warnings
 import numpy as np
 import pytest
 import sklearn.datasets
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.linear_model import LogisticRegression
@@ -489,6 +489,8 @@ def test_calibration_error(y, probabilities, n_bins):
         assert 0 <= error <= 1 + 1e-12
 
 
+# Eight fits for each input.
+@settings(max_examples=settings().max_examples // 5)
 @given(X=images(n_samples=12, share=5), y=st.lists(st.integers(0, 2), min_size=12, max_size=12))
 def test_stacked_searches(X, y):
     student = clone(QUANTUM[1])

@@ -260,6 +260,12 @@ def test_small_integers_of_numpy_are_integers(small, plain):
     np.testing.assert_array_equal(fitted.parameters_, expected.parameters_)
 
 
+def test_a_network_takes_integers_of_numpy():
+    nets = [LeNetClassifier(max_epochs=1, batch_size=n, random_state=0) for n in (3, np.int64(3))]
+    plain, other = (net.fit(X, Y).predict_proba(X) for net in nets)
+    np.testing.assert_array_equal(other, plain)
+
+
 @each_reducer
 def test_small_integers_are_numbers_of_components(Reducer):
     features = Reducer(np.int8(100)).fit(X, Y).transform(X)

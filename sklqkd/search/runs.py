@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from functools import partial
 
 import joblib
@@ -19,9 +18,6 @@ from ..students.training_run import TrainingRun
 from ..targets import is_fitted, teacher_logits
 
 __all__ = ["SharedFold", "SharedRun", "fix_seed", "prepare_run"]
-
-#: What a run notes of its epochs.
-_NOTES = ("loss_curve", "validation_scores", "n_iter", "best", "best_parameters", "n_no_change")
 
 
 class SharedFold:
@@ -94,14 +90,10 @@ class SharedRun(TrainingRun):
         """
         if getattr(self.student, "backend", EXACT) != EXACT:
             return None
-        optimizer = self.optimizer
         return {
             "seed": self.student.random_state,
             "taught": self._taught(self.n_iter),
-            "rng": self.rng.bit_generator.state,
-            "parameters": self.network.parameters.copy(),
-            "optimizer": (optimizer.first_moment, optimizer.second_moment, optimizer.n_steps),
-            "notes": {name: getattr(self, name) for name in _NOTES},
+            "run": self.snapshot(),
         }
 
     def go_on(self, state: dict) -> None:
@@ -115,14 +107,8 @@ class SharedRun(TrainingRun):
         state : dict
             The other's :meth:`state`.
         """
-        notes, optimizer = state["notes"], self.optimizer
-        if self._taught(notes["n_iter"]) != state["taught"]:
-            return
-        self.rng.bit_generator.state = state["rng"]
-        self.network.parameters[:] = state["parameters"]
-        first, second, optimizer.n_steps = state["optimizer"]
-        optimizer.first_moment[:], optimizer.second_moment[:] = first, second
-        vars(self).update(deepcopy(notes))
+        if self._taught(state["run"]["n_iter"]) == state["taught"]:
+            self.restore(state["run"])
 
     def _taught(self, n_epochs):
         """Return lam and the temperatures of the first epochs."""

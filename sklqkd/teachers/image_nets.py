@@ -259,7 +259,8 @@ class ImageNetClassifier(VersionedState, NeuralNetClassifier):
             params["image_shape"] = (layout.channels, layout.height, layout.width)
             params["n_classes"] = len(self.classes_)
         elif prefix == "iterator_train":
-            params.update(shuffle=True, collate_fn=_as_is)
+            # torch takes no integers of NumPy.
+            params.update(batch_size=int(self.batch_size), shuffle=True, collate_fn=_as_is)
         elif prefix == "iterator_valid":
             # A DataLoader draws a seed even if nothing is random: not from torch's generator.
             params.update(
@@ -323,11 +324,7 @@ class ImageNetClassifier(VersionedState, NeuralNetClassifier):
                 self.notify("on_train_end", X=X, y=y)
                 self._next_seed = int(torch.randint(2**31, ()))
             self._set_training(False)
-            if not all(torch.isfinite(value).all() for value in self.module_.state_dict().values()):
-                raise ValueError(
-                    "Training diverged: a weight is not finite any more. Lower lr, and scale the "
-                    "images to about [0, 1]."
-                )
+            self._finite_logits(X[:_PREDICTION_BATCH])
             self.classes_inferred_ = classes
             self.n_parameters_ = sum(
                 p.numel() for p in self.module_.parameters() if p.requires_grad
@@ -389,7 +386,16 @@ class ImageNetClassifier(VersionedState, NeuralNetClassifier):
         # While it trains, skorch's scoring callbacks predict a data set of validated rows.
         if not is_dataset(X):
             X = check_rows(self, X, reset=False, dtype=np.float32)
-        return self.forward(X).numpy()
+        return self._finite_logits(X)
+
+    def _finite_logits(self, X):
+        logits = self.forward(X).numpy()
+        if not np.isfinite(logits).all():
+            raise ValueError(
+                "Training diverged: the network's logits are not finite. Lower lr, and scale the "
+                "images to about [0, 1]."
+            )
+        return logits
 
 
 class _StoppedByCallback(Exception):  # noqa: N818  (not an error)
