@@ -47,7 +47,7 @@ def n_trained(monkeypatch):
 
     def train_runs(runs):
         numbers.append(len(runs))
-        original(runs)
+        return original(runs)
 
     monkeypatch.setattr(sklqkd.search.fits, "train_runs", train_runs)
     return numbers
@@ -131,6 +131,22 @@ def test_fits_that_fail(student, digits):
     assert_same_results(own.cv_results_, other.cv_results_)
     with pytest.raises(ValueError, match="takes 8"):
         own.set_params(error_score="raise").fit(*digits)
+
+
+@pytest.mark.parametrize("n_qubits", [3, 6])  # a stack, and one by one
+def test_fits_that_diverge(student, digits, n_qubits):
+    student = clone(student).set_params(n_qubits=n_qubits, reducer="fc")
+    grid = {"learning_rate_init": [0.01, 1e30, 0.1]}
+    own = StackedGridSearchCV(student, grid, cv=2)
+    other = GridSearchCV(student, grid, cv=2)
+    for search in (own, other):
+        with (
+            pytest.warns(FitFailedWarning, match="2 fits failed"),
+            pytest.warns(UserWarning, match="non-finite"),
+        ):
+            search.fit(*digits)
+    assert_same_results(own.cv_results_, other.cv_results_)
+    assert np.isnan(own.cv_results_["mean_test_score"]).tolist() == [False, True, False]
 
 
 @pytest.mark.parametrize(

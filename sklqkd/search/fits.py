@@ -251,27 +251,31 @@ def _fit_and_score_stack(X, y, fits, memory_limit, states, folds):
         key = kwargs["train"].tobytes(), kwargs["test"].tobytes()
         if key not in folds:
             folds[key] = _Fold(estimator, X, y, kwargs)
+        known = {} if states is None else {"goes_on": True, "state": states[i]}
         try:
-            known = {} if states is None else {"goes_on": True, "state": states[i]}
-            waiting.append((i, _Student(estimator, folds[key], kwargs, **known)))
-        except Exception:
-            # The usual way fails too, and says so in the usual way.
-            results[i] = _fit_and_score(clone(estimator), X, y, **kwargs)
+            student = _Student(estimator, folds[key], kwargs, **known)
+        except Exception:  # bad parameters, for instance; see below
             continue
+        waiting.append((i, student))
         used += waiting[-1][1].run.n_bytes
         if used > memory_limit:
             _train_and_score(waiting, results)
             waiting, used = [], 0
     _train_and_score(waiting, results)
+    for i, (estimator, kwargs) in enumerate(fits):
+        if results[i] is None:
+            # The usual way fails too, and says so in the usual way.
+            results[i] = _fit_and_score(clone(estimator), X, y, **kwargs)
     return results
 
 
 def _train_and_score(waiting, results):
     start = time.perf_counter()
-    train_runs([student.run for _, student in waiting])
+    failed = set(map(id, train_runs([student.run for _, student in waiting])))
     share = (time.perf_counter() - start) / max(1, len(waiting))
     for i, student in waiting:
-        results[i] = student.score(share)
+        if id(student.run) not in failed:
+            results[i] = student.score(share)
 
 
 class _Fold:

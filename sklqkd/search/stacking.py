@@ -342,7 +342,7 @@ class _Block:
         )
 
 
-def train_runs(runs) -> None:
+def train_runs(runs) -> list:
     """Train runs to their last epochs, together where that pays, on one thread.
 
     Their parameters are then those of the last epoch: ``keep_best`` of a run takes the best.
@@ -351,8 +351,14 @@ def train_runs(runs) -> None:
     ----------
     runs : list of sklqkd.students.training_run.TrainingRun
         Any; those of one :func:`stack_key` are trained as one stack.
+
+    Returns
+    -------
+    failed : list of TrainingRun
+        Those that diverged, or whose ``fit`` fails for another reason.
     """
     stacks: dict = {}
+    failed: list = []
     for run in runs:
         key = stack_key(run)
         if not _has_ended(run):
@@ -362,13 +368,24 @@ def train_runs(runs) -> None:
             members.sort(key=_order)
             size = max(2, CACHED // members[0].network.parameters.nbytes)
             for start in range(0, len(members), size):
-                _train(members[start : start + size])
+                failed += _train(members[start : start + size])
+    return failed
 
 
 def _train(runs):
     if len(runs) > 1:
-        Stack(runs).train()
-        return
+        with np.errstate(all="ignore"):  # of those that diverge
+            Stack(runs).train()
+        return [run for run in runs if _has_diverged(run)]
     run = runs[0]
-    while not _has_ended(run):
-        run.epoch(run.n_iter)
+    try:
+        while not _has_ended(run):
+            run.epoch(run.n_iter)
+    except Exception:  # such as a device may raise; a fit of its own raises it again
+        return [run]
+    return []
+
+
+def _has_diverged(run):
+    numbers = (run.loss_curve[-1], run.network.parameters, run.optimizer.second_moment)
+    return not all(np.isfinite(number).all() for number in numbers)
