@@ -97,6 +97,30 @@ def test_adjoint_of_the_input(n_qubits, kernel_class):
     assert (adjoint.conj() * direction).real.sum() == pytest.approx(slope[0], abs=1e-7)
 
 
+@pytest.mark.parametrize("kernel_class", KERNELS)
+@pytest.mark.parametrize("n_qubits", [2, 4, 6])
+@pytest.mark.parametrize("ansatz", ANSATZ_NAMES)  # some end in a permutation
+def test_probabilities_and_their_gradient(ansatz, n_qubits, kernel_class):
+    rng = np.random.default_rng(n_qubits)
+    program = compile_ansatz(ansatz, n_qubits, 2)
+    kernel = kernel_class(program, np.complex128)
+    weights, states = rng.uniform(0, 7, program.n_weights), random_states(rng, n_qubits)
+    final = run(kernel, weights, states)
+    probabilities = kernel.probabilities(states)
+    np.testing.assert_allclose(probabilities, np.abs(final) ** 2, atol=1e-14)
+    slopes = rng.normal(size=final.shape)
+
+    def loss(values):
+        final = run(kernel_class(program, np.complex128), values, states)
+        return (slopes * np.abs(final) ** 2).sum()
+
+    kernel.probabilities(states)
+    gradient, adjoint = kernel.backward_probabilities(slopes)
+    np.testing.assert_allclose(gradient, differences(loss, weights), atol=1e-7)
+    kernel.forward(states)
+    np.testing.assert_allclose(adjoint, kernel.backward(2 * slopes * final)[1], atol=1e-12)
+
+
 def test_a_batch_of_another_size_reuses_nothing_stale():
     program = compile_ansatz("strongly_entangling", 6, 2)
     rng = np.random.default_rng(0)

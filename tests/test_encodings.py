@@ -61,6 +61,22 @@ def test_a_black_image_is_the_ground_state():
     np.testing.assert_array_equal(states[:, 0], [1, 0, 0, 0])
 
 
+def test_a_black_image_has_no_gradient():
+    encoding = make_encoding("amplitude", 2)
+    encoding.forward(np.array([[0.0, 0, 0, 0], [1, 0, 0, 0]]))
+    gradient = encoding.backward(np.ones((4, 2)))
+    np.testing.assert_array_equal(gradient[0], 0)
+    assert np.abs(gradient[1]).max() > 0.1
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_single_precision_stays_single(name):
+    encoding = make_encoding(name, 2)
+    states = encoding.forward(np.full((3, encoding.n_features), 0.3, np.float32))
+    assert states.dtype == (np.float32 if encoding.is_real else np.complex64)
+    assert encoding.backward(states).dtype == np.float32
+
+
 def test_unknown_name_lists_the_known():
     with pytest.raises(ValueError, match="'amplitude', 'angle', 'qubit', 'hadamard_ry'"):
         make_encoding("basis", 2)
