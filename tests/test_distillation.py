@@ -21,7 +21,7 @@ from sklearn.svm import SVC
 
 from sklqkd import DistilledQNNClassifier, LeNetClassifier, PCAReducer, QNNClassifier
 from sklqkd.datasets import load_digits, take_per_class
-from sklqkd.targets import LOWEST_LOGIT, align
+from sklqkd.targets import LOWEST_LOGIT, align, teacher_logits
 
 
 def quick(teacher=None, **params):
@@ -596,3 +596,10 @@ def test_metadata_routing(digits, teacher):
     assert not np.array_equal(best.parameters_, unweighted.parameters_)
     untaught = quick(temperature=best.temperature).fit(X, y, weight)
     assert not np.array_equal(best.parameters_, untaught.parameters_)
+
+
+def test_folds_of_out_of_fold_targets_are_stratified():
+    X = np.repeat(np.eye(2), 10, axis=0)
+    y = np.repeat(["left", "right"], 10)  # halves of one class each, were they cut as they come
+    logits = teacher_logits(LogisticRegression(), X, y, np.unique(y), cv=2)
+    assert_array_equal(np.unique(y)[logits.argmax(axis=1)], y)

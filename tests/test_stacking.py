@@ -97,6 +97,25 @@ def test_constant_gates_anywhere(digits):
     assert_same_as_lone(students, *digits)
 
 
+def angles_that_share_weights(weights, wires):
+    for layer in weights:
+        for wire in wires:
+            qml.RY(2 * layer[0] + 0.3, wires=wire)
+        qml.RX(layer[1], wires=wires[0])
+        qml.RY(0.5 - layer[1], wires=wires[1])
+        qml.CNOT(wires=wires[:2])
+
+
+angles_that_share_weights.shape = lambda n_layers, n_wires: (n_layers, 2)
+
+
+@both_ways
+def test_offsets_and_shared_weights(digits, compiled):
+    shape = {"n_qubits": 3, "ansatz": angles_that_share_weights}
+    students = [student(random_state=seed, **shape) for seed in (0, 1)]
+    assert_same_as_lone(students, *digits, compiled)
+
+
 # students
 
 
