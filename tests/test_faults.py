@@ -136,9 +136,12 @@ def test_memory_that_runs_out_in_an_epoch(digits):
 def test_ctrl_c_in_a_real_process(digits, tmp_path):
     """SIGINT comes from outside, wherever the fit happens to be."""
     code = """
+import signal
 import numpy as np
 from sklqkd import QNNClassifier
 from sklqkd.datasets import load_digits
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background ignores it
 
 class Tell:
     def setup(self, estimator, context): pass
