@@ -19,13 +19,17 @@ SURVIVED, NO_TEST = 0, (5, 33)
 
 
 def fates(meta: Path) -> dict[str, str]:
-    """Return what became of each mutant of a module that was run."""
+    """Return what became of each mutant of a module."""
+    known = {None: "not run", SURVIVED: "survived"} | dict.fromkeys(NO_TEST, "not tested")
     codes = json.loads(meta.read_text())["exit_code_by_key"]
-    return {
-        name: "survived" if code == SURVIVED else "not tested" if code in NO_TEST else "caught"
-        for name, code in codes.items()
-        if code is not None
-    }
+    return {name: known.get(code, "caught") for name, code in codes.items()}
+
+
+def row(module: str, counts: Counter) -> str:
+    """Return a line of the table; the share is of those that were run."""
+    n_run = counts.total() - counts["not run"]
+    share = f"{counts['caught'] / n_run:.1%}" if n_run else ""
+    return f"| {module} | {counts.total()} | {n_run} | {counts['caught']} | {share} |"
 
 
 def main():
@@ -40,17 +44,14 @@ def main():
         if not counts:
             continue
         total += counts
-        module = meta.relative_to(options.mutants).with_suffix("").as_posix()
-        share = counts["caught"] / counts.total()
-        rows.append(f"| {module} | {counts.total()} | {counts['caught']} | {share:.1%} |")
-        survivors += [name for name, fate in found.items() if fate != "caught"]
-    share = total["caught"] / total.total()
-    rows.append(f"| all | {total.total()} | {total['caught']} | {share:.1%} |")
+        rows.append(row(meta.relative_to(options.mutants).with_suffix("").as_posix(), counts))
+        survivors += [name for name, fate in found.items() if fate not in ("caught", "not run")]
+    rows.append(row("all", total))
     (options.output / "mutation.md").write_text(
         "# Mutants\n\n"
         "`mutmut run && python benchmarks/mutation.py`, mutmut "
         f"{importlib.metadata.version('mutmut')}. `mutmut show NAME` prints a mutant.\n\n"
-        "| module | mutants | caught | |\n| --- | ---: | ---: | ---: |\n"
+        "| module | mutants | run | caught | |\n| --- | ---: | ---: | ---: | ---: |\n"
         + "\n".join(rows)
         + "\n\nNot caught:\n\n"
         + "\n".join(f"- `{name}`" for name in survivors)

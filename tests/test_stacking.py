@@ -12,8 +12,9 @@ from sklqkd.datasets import load_digits, take_per_class
 from sklqkd.search.runs import SharedFold, prepare_run
 from sklqkd.search.stacking import Stack, stack_key, train_runs
 from sklqkd.statevector import DenseKernel
-from sklqkd.statevector.kernels import make_stacked_circuit
+from sklqkd.statevector.kernels import can_stack, make_stacked_circuit
 from sklqkd.statevector.stacked import StackedCircuit
+from sklqkd.statevector.stacked_compiled import CompiledStackedCircuit
 from sklqkd.threads import one_thread
 
 both_ways = pytest.mark.parametrize("compiled", [False, True])
@@ -95,6 +96,19 @@ def test_constant_gates_anywhere(digits):
     assert type(make_stacked_circuit(program, compiled=True)) is StackedCircuit
     students = [student(n_qubits=3, ansatz=gates_of_all_kinds, random_state=s) for s in (0, 1)]
     assert_same_as_lone(students, *digits)
+
+
+def test_the_circuit_is_compiled_where_numba_is_installed(monkeypatch):
+    program = compile_ansatz("basic_entangler", 3, 1).split_readout()[0]
+    assert type(make_stacked_circuit(program)) is CompiledStackedCircuit
+    assert type(make_stacked_circuit(program, compiled=False)) is StackedCircuit
+    monkeypatch.setattr("sklqkd.statevector.kernels.find_spec", lambda name: None)
+    assert type(make_stacked_circuit(program)) is StackedCircuit
+
+
+@pytest.mark.parametrize(("n_qubits", "pays"), [(1, True), (5, True), (6, False)])
+def test_stacks_are_for_few_qubits(n_qubits, pays):
+    assert can_stack(compile_ansatz("rotations", n_qubits, 1)) is pays
 
 
 def angles_that_share_weights(weights, wires):
