@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["Adam", "raise_if_diverged"]
+__all__ = ["Adam", "has_diverged", "raise_if_diverged"]
 
 
 class Adam:
@@ -72,15 +72,20 @@ class Adam:
         parameters -= work
 
 
-def raise_if_diverged(*numbers):
-    """Raise a ValueError if training has led to numbers that are not finite.
+def has_diverged(*numbers) -> bool:
+    """Return whether training has led to numbers that are not finite.
 
     Parameters
     ----------
     *numbers : float or ndarray
         The loss, the parameters, Adam's second moment: where the last is infinite, nothing moves.
     """
-    if not all(np.isfinite(number).all() for number in numbers):
+    return not all(np.isfinite(number).all() for number in numbers)
+
+
+def raise_if_diverged(*numbers):
+    """Raise a ValueError if :func:`has_diverged` says so of the numbers."""
+    if has_diverged(*numbers):
         raise ValueError(
             "Training diverged: the loss, a weight or a gradient is beyond float32. Lower "
             "learning_rate_init, and scale the images to about [0, 1]."

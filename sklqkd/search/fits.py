@@ -257,7 +257,7 @@ def _fit_and_score_stack(X, y, fits, memory_limit, states, folds):
         except Exception:  # bad parameters, for instance; see below
             continue
         waiting.append((i, student))
-        used += waiting[-1][1].run.n_bytes
+        used += student.run.n_bytes
         if used > memory_limit:
             _train_and_score(waiting, results)
             waiting, used = [], 0

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from ..optimizers import Adam
+from ..optimizers import Adam, has_diverged
 from ..simulation import ExactCircuit
 from ..statevector.kernels import can_stack, make_stacked_circuit
 from ..threads import one_thread
@@ -376,7 +376,11 @@ def _train(runs):
     if len(runs) > 1:
         with np.errstate(all="ignore"):  # of those that diverge
             Stack(runs).train()
-        return [run for run in runs if _has_diverged(run)]
+        return [
+            run
+            for run in runs
+            if has_diverged(run.loss_curve[-1], run.network.parameters, run.optimizer.second_moment)
+        ]
     run = runs[0]
     try:
         while not _has_ended(run):
@@ -384,8 +388,3 @@ def _train(runs):
     except Exception:  # such as a device may raise; a fit of its own raises it again
         return [run]
     return []
-
-
-def _has_diverged(run):
-    numbers = (run.loss_curve[-1], run.network.parameters, run.optimizer.second_moment)
-    return not all(np.isfinite(number).all() for number in numbers)
