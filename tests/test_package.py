@@ -48,7 +48,7 @@ ALLOWED = {
         *("random_states", "simulation"),
         *("statevector", "students", "targets", "threads", "training"),
     },
-    "evaluation": {"checks", "cluster", "datasets", "fingerprints", "targets"},
+    "evaluation": {"checks", "cluster", "datasets", "fingerprints", "persistence", "targets"},
     "plotting": {"evaluation"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))

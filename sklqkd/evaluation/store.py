@@ -8,12 +8,12 @@ data set or another estimator.
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
+
+from ..persistence import replacing
 
 __all__ = ["Store"]
 
@@ -74,7 +74,5 @@ class Store:
         stem = re.sub(r"\W+", "-", name)[:40] + "-" + sha256(name.encode()).hexdigest()[:8]
         path = self.folder / f"{stem}-seed{row['seed']}-fold{row['fold']}.json"
         stored = {"row": row, "data": self.data, "estimator": self.estimators[name]}
-        handle, temporary = tempfile.mkstemp(dir=self.folder, suffix=".tmp")
-        with os.fdopen(handle, "w") as file:
-            json.dump(stored, file, indent=1)
-        os.replace(temporary, path)
+        with replacing(path) as file:
+            file.write(json.dumps(stored, indent=1).encode())
