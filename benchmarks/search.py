@@ -71,7 +71,7 @@ class Bench:
         """Return the rows that README shows, a reducer in each column."""
         shown = {
             "64 candidates": "64 candidates on one core, in fits of one",
-            "stacked n_jobs=1, times faster": "24 candidates x 5 folds on one core: times faster "
+            "stacked n_jobs=1, times faster": "24 candidates x 5 folds, one core: times faster "
             "than `GridSearchCV(n_jobs=2)`",
             "stacked n_jobs=2, times faster": "the same on two cores",
             "halving, times faster": "halving over the epochs, one core: times faster than "
