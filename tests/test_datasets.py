@@ -62,6 +62,20 @@ def test_digits_are_scikit_learns_scaled():
     np.testing.assert_array_equal(y, digits.target)
 
 
+def test_digits_are_split_into_two_parts():
+    X, y = load_digits(return_X_y=True)
+    parts = [load_digits(subset, return_X_y=True) for subset in ("train", "test")]
+    rows = np.concatenate([np.column_stack(part) for part in parts])
+    everything = np.column_stack([X, y])
+    np.testing.assert_array_equal(np.unique(rows, axis=0), np.unique(everything, axis=0))
+    assert [len(part[1]) for part in parts] == [1347, 450]
+    shares = [np.bincount(part[1]) / len(part[1]) for part in parts]
+    np.testing.assert_allclose(*shares, atol=0.002)
+    np.testing.assert_array_equal(load_digits("test").data, parts[1][0])
+    with pytest.raises(ValueError, match="subset='all' is unknown"):
+        load_digits("all")
+
+
 # ------------------------------------------------------------------------------ archives
 
 

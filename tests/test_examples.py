@@ -60,6 +60,6 @@ def test_every_script_is_run_and_listed():
     assert all((EXAMPLES / "results" / file).stat().st_size < 100_000 for file in written)
 
 
-@pytest.mark.parametrize("name", [*SCRIPTS, "distributed_search"])
+@pytest.mark.parametrize("name", [*SCRIPTS, *sorted(LONG)])
 def test_it_is_short(name):
     assert len((EXAMPLES / f"{name}.py").read_text().splitlines()) < 80
