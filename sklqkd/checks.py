@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 
-__all__ = ["LARGEST", "check_size", "class_labels", "refuses_overflow"]
+__all__ = ["check_classes", "check_size", "class_labels", "refuses_overflow"]
 
 #: The largest size of a pixel or a logit. What is made of it by sums and squares is still within
 #: float32, in which students and networks are trained.
@@ -80,3 +80,55 @@ def class_labels(y) -> np.ndarray:
     with np.errstate(invalid="ignore"):  # it turns floats into integers, to compare them
         check_classification_targets(y)
     return np.unique(y)
+
+
+def check_classes(estimator, y, classes=None, known=None) -> np.ndarray:
+    """Return the classes that an estimator learns.
+
+    Parameters
+    ----------
+    estimator : estimator
+        For the messages.
+    y : array-like of shape (n_samples,)
+    classes : array-like of shape (n_classes,), default=None
+        What the user says; ``None`` for those known or else those of `y`.
+    known : ndarray of shape (n_classes,), default=None
+        Those of earlier calls, where training goes on.
+
+    Returns
+    -------
+    classes : ndarray of shape (n_classes,)
+        Sorted.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two, others than those known, or others in `y`.
+
+    Examples
+    --------
+    >>> from sklqkd import QNNClassifier
+    >>> check_classes(QNNClassifier(), [3, 7, 7], classes=[3, 7, 9])
+    array([3, 7, 9])
+    """
+    present = class_labels(y) if len(y) else np.asarray(y)
+    if classes is not None:
+        classes = class_labels(classes)
+        if known is not None and not np.array_equal(classes, known):
+            raise ValueError(
+                f"classes={classes.tolist()} is not what the first call had: {known.tolist()}."
+            )
+    else:
+        classes = present if known is None else known
+    if len(classes) < 2:
+        raise ValueError(
+            f"{type(estimator).__name__} needs at least 2 classes; there is one class: "
+            f"{classes.tolist()}."
+        )
+    unknown = np.setdiff1d(present, classes)
+    if len(unknown):
+        raise ValueError(
+            f"y has the classes {unknown.tolist()}, which are not among the classes "
+            f"{classes.tolist()}."
+        )
+    return classes

@@ -113,11 +113,6 @@ def labelled_rows(student, y: np.ndarray, has_logits: bool) -> np.ndarray | None
             "trains the teacher on these very images. Fit the teacher before, and set "
             f"cv='prefit'; or set unlabelled=None if {marker!r} is a class."
         )
-    if not labelled.any():
-        raise ValueError(
-            f"No image has a label: all of y is {marker!r}, which marks images that only the "
-            "teacher labels. Label some images of each class."
-        )
     return labelled
 
 

@@ -41,9 +41,6 @@ class Encoding(Protocol):
         `adjoint` is dL/dRe(state) + i dL/dIm(state), of the state's shape.
         """
 
-    def operations(self, features: np.ndarray) -> list:
-        """Return the PennyLane operations that prepare the state of one row of features."""
-
 
 def make_encoding(name: str, n_qubits: int) -> Encoding:
     """Return the encoding of that name.
@@ -131,13 +128,6 @@ class AmplitudeEncoding:
             gradient[:, self._is_black] = 0
         return gradient.T
 
-    def operations(self, features):
-        """See :meth:`Encoding.operations`."""
-        import pennylane as qml
-
-        state = self.forward(np.asarray(features, float)[None])[:, 0]
-        return [qml.StatePrep(state, wires=range(self.n_qubits))]
-
 
 class ProductEncoding:
     """Features as rotation angles ``pi tanh(x)`` of single qubits.
@@ -205,15 +195,3 @@ class ProductEncoding:
             conjugate = (conjugate * qubit).sum(axis=1)
         gradient *= (np.pi / 2) * (1 - self._squashed**2)
         return gradient[: self._n_given].T
-
-    def operations(self, features):
-        """See :meth:`Encoding.operations`."""
-        import pennylane as qml
-
-        angles = np.zeros(self.n_features)
-        angles[: len(features)] = np.pi * np.tanh(np.asarray(features, float))
-        wires = range(self.n_qubits)
-        start = [qml.Hadamard(q) for q in wires] if self.kind == "hadamard_ry" else []
-        turns = [qml.RY(angles[q], wires=q) for q in wires]
-        phases = angles[self.n_qubits :]
-        return start + turns + [qml.RZ(phases[q], wires=q) for q in range(len(phases))]

@@ -10,16 +10,17 @@ from types import FunctionType
 
 import joblib
 import numpy as np
-from sklearn.base import BaseEstimator
 
-__all__ = ["IRRELEVANT", "describe", "fingerprint"]
+from .targets import is_fitted
+
+__all__ = ["IRRELEVANT", "Learnt", "describe", "fingerprint"]
 
 #: Parameters that do not count unless asked for: some do not change what a fit gives, and the seeds
 #: are set by :func:`sklqkd.evaluation.compare` itself.
 IRRELEVANT = frozenset({"n_jobs", "random_state", "verbose"})
 
 
-def fingerprint(value, ignored: Collection[str] = IRRELEVANT) -> str:
+def fingerprint(value, ignored: Collection[str] = IRRELEVANT, learnt=None) -> str:
     """Return a short text that changes with `value`: data, or the parameters of an estimator.
 
     Parameters
@@ -27,11 +28,17 @@ def fingerprint(value, ignored: Collection[str] = IRRELEVANT) -> str:
     value : object
     ignored : collection of str, default={"n_jobs", "random_state", "verbose"}
         Parameters of estimators that do not count.
+    learnt : Learnt, default=None
+        What tells apart classifiers that have learnt different things; ``None`` does not.
 
     Returns
     -------
     fingerprint : str
         The same in another process.
+
+    See Also
+    --------
+    sklqkd.persistence.checksum : Of what a value holds, rather than of what was asked for.
 
     Examples
     --------
@@ -41,10 +48,40 @@ def fingerprint(value, ignored: Collection[str] = IRRELEVANT) -> str:
     >>> fingerprint(LogisticRegression()) == fingerprint(LogisticRegression(C=2))
     False
     """
-    return sha256(repr(describe(value, ignored)).encode()).hexdigest()
+    return sha256(repr(describe(value, ignored, learnt)).encode()).hexdigest()
 
 
-def describe(value, ignored: Collection[str] = IRRELEVANT):
+class Learnt:
+    """What classifiers have learnt, by what they predict for some images.
+
+    Pass a clone of an estimator with it: a clone has learnt nothing but what a fit does not learn
+    again, such as what its teachers know.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+    """
+
+    def __init__(self, X):
+        self._X = X
+        self._known: dict = {}
+
+    def __call__(self, classifier):
+        """Return a hash of the predictions, None where there are none."""
+        if not (hasattr(classifier, "predict") and is_fitted(classifier)):
+            return None
+        if id(classifier) not in self._known:  # with it, which keeps its id its own
+            self._known[id(classifier)] = classifier, joblib.hash(self._predictions(classifier))
+        return self._known[id(classifier)][1]
+
+    def _predictions(self, classifier):
+        try:
+            return np.asarray(classifier.predict(self._X))
+        except Exception:  # what it was made for is not X, but what somebody made of it
+            return None
+
+
+def describe(value, ignored: Collection[str] = IRRELEVANT, learnt=None):
     """Describe an object by strings that are the same in every process.
 
     An estimator is described by its class and parameters, not by what it learnt; an object without
@@ -55,6 +92,8 @@ def describe(value, ignored: Collection[str] = IRRELEVANT):
     value : object
     ignored : collection of str, default={"n_jobs", "random_state", "verbose"}
         Parameters of estimators that do not count.
+    learnt : Learnt, default=None
+        See :func:`fingerprint`.
 
     Returns
     -------
@@ -63,15 +102,16 @@ def describe(value, ignored: Collection[str] = IRRELEVANT):
     if isinstance(value, (type, FunctionType)):
         return f"{value.__module__}.{value.__qualname__}"
     if isinstance(value, functools.partial):
-        return describe([value.func, value.args, value.keywords], ignored)
-    if isinstance(value, BaseEstimator) or hasattr(value, "get_params"):
+        return describe([value.func, value.args, value.keywords], ignored, learnt)
+    if hasattr(value, "get_params"):
         params = value.get_params(deep=False)
         kept = {name: params[name] for name in sorted(params) if name not in ignored}
-        return [describe(type(value)), describe(kept, ignored)]
+        own = [] if learnt is None else [learnt(value)]
+        return [describe(type(value)), describe(kept, ignored, learnt), *own]
     if isinstance(value, Mapping):
-        return [[describe(key), describe(item, ignored)] for key, item in value.items()]
+        return [[describe(key), describe(item, ignored, learnt)] for key, item in value.items()]
     if isinstance(value, (list, tuple)) and len(value) < 1000:
-        return [describe(item, ignored) for item in value]
+        return [describe(item, ignored, learnt) for item in value]
     if isinstance(value, (str, bytes, int, float, complex, np.generic, type(None))):
         return repr(value)
     if hasattr(value, "__len__"):  # arrays, data frames, sparse matrices, long lists

@@ -31,7 +31,6 @@ def resolve_schedule(
     *,
     low: float = -math.inf,
     high: float = math.inf,
-    closed: str = "both",
     name: str = "The schedule",
 ) -> Callable[[int], float]:
     """Return the function from an epoch to a value that a schedule stands for.
@@ -49,9 +48,7 @@ def resolve_schedule(
     max_iter : int
         Number of epochs, at least 1. Epochs beyond it have the last one's value.
     low, high : float, default=-inf, inf
-        The values' range. All of them are checked here, before any training.
-    closed : {"both", "left", "right", "neither"}, default="both"
-        Which of `low` and `high` belong to the range.
+        The values' range, with its ends. All of them are checked here, before any training.
     name : str, default="The schedule"
         What to call it in messages.
 
@@ -69,7 +66,7 @@ def resolve_schedule(
 
     Examples
     --------
-    >>> temperature = resolve_schedule(("linear", 5.0, 1.0), 5, low=0, closed="right")
+    >>> temperature = resolve_schedule(("linear", 5.0, 1.0), 5, low=0.001)
     >>> [temperature(epoch) for epoch in range(5)]
     [5.0, 4.0, 3.0, 2.0, 1.0]
     >>> lam = resolve_schedule(("step", 0, 0.9, 0.4), 5, low=0, high=1)
@@ -83,13 +80,11 @@ def resolve_schedule(
     else:
         values = _named(value, max_iter, name)
     for epoch, number in enumerate(values):
-        above = number >= low if closed in ("both", "left") else number > low
-        below = number <= high if closed in ("both", "right") else number < high
-        if not (math.isfinite(number) and above and below):
+        if not (math.isfinite(number) and low <= number <= high):
             where = f" in epoch {epoch}" if len(values) > 1 else ""
             raise ValueError(
                 f"{name} is {number}{where}, from {value!r}. It must be a finite number"
-                f"{_limits(low, high, closed)} in every epoch: change its numbers."
+                f"{_limits(low, high)} in every epoch: change its numbers."
             )
     last = len(values) - 1
     return lambda epoch: values[min(epoch, last)]
@@ -141,9 +136,7 @@ def _between(start, end, part) -> float:
     return min(max(number, min(start, end)), max(start, end))
 
 
-def _limits(low, high, closed):
+def _limits(low, high):
     if low == -math.inf and high == math.inf:
         return ""
-    left = "[" if closed in ("both", "left") and low != -math.inf else "("
-    right = "]" if closed in ("both", "right") and high != math.inf else ")"
-    return f" in {left}{low}, {high}{right}"
+    return f" in {'(' if low == -math.inf else '['}{low}, {high}{')' if high == math.inf else ']'}"

@@ -1,7 +1,7 @@
 """The trained network of a student: front-end, middle part, read-out and linear head.
 
-The middle part is a circuit (:class:`sklqkd.simulation.Circuit`); the classical students, whose
-loop this is too, have an ordinary layer in its place.
+The middle part is a circuit on one of the backends of :mod:`sklqkd.simulation`; the classical
+students, whose loop this is too, have an ordinary layer in its place.
 
 Everything that is trained lies in one flat parameter vector, and so do its gradient and the state
 of its optimiser. A :class:`Network` lives as long as a fit or a prediction; what an estimator keeps
@@ -90,7 +90,7 @@ class Network:
 
     Parameters
     ----------
-    circuit : Middle
+    middle : Middle
         Encoding and ansatz, or what stands in their place.
     measurement : {"probs", "expval"} or float
         What the head sees of a circuit, as in :func:`readout_matrix`; or all values of the middle
@@ -115,7 +115,7 @@ class Network:
 
     def __init__(
         self,
-        circuit: Middle,
+        middle: Middle,
         measurement: str | float,
         n_classes: int,
         *,
@@ -124,11 +124,11 @@ class Network:
         initial_weights: Callable[[np.random.Generator], np.ndarray] | None = None,
     ):
         self.front_end = front_end
-        self.circuit = circuit
+        self.middle = middle
         self.n_classes = n_classes
         self.dtype = np.dtype(dtype)
         self._initial_weights = initial_weights or self._random_angles
-        self._permutation = circuit.permutation
+        self._permutation = middle.permutation
         self._order = np.argsort(self._permutation)
         n_values = len(self._permutation)
         readout: np.ndarray | float = (
@@ -144,7 +144,7 @@ class Network:
         self._readout = np.asarray(readout, dtype)
         sizes = [
             front_end.n_parameters if front_end is not None else 0,
-            circuit.n_weights,
+            middle.n_weights,
             n_classes * self.n_outputs,
             n_classes,
         ]
@@ -176,7 +176,7 @@ class Network:
         return parameters
 
     def _random_angles(self, rng):
-        return rng.uniform(0, 2 * np.pi, self.circuit.n_weights)
+        return rng.uniform(0, 2 * np.pi, self.middle.n_weights)
 
     def bind(self, parameters: np.ndarray) -> None:
         """Work on `parameters` from now on, in place, in the network's dtype."""
@@ -198,7 +198,7 @@ class Network:
 
     def _prepare(self):
         """Compute what depends on the parameters alone."""
-        self.circuit.prepare(self._weights)
+        self.middle.prepare(self._weights)
         self._head = self.head(self._coef)
 
     def head(self, coef: np.ndarray) -> np.ndarray:
@@ -219,7 +219,7 @@ class Network:
 
     def _forward(self, X, rng=None, keep=True):
         features = X if self.front_end is None else self.front_end.forward(X, rng)
-        probabilities = self.circuit.probabilities(features, keep)
+        probabilities = self.middle.probabilities(features, keep)
         self._probabilities = np.asarray(probabilities, self.dtype)
         logits = self._probabilities.T @ self._head.T
         logits += self._intercept
@@ -229,23 +229,19 @@ class Network:
         """Overwrite `gradient` with that of the last `logits`, given the loss's for the logits."""
         np.add.reduce(grad_logits, axis=0, out=self._intercept_gradient)
         head_gradient = grad_logits.T @ self._probabilities.T
-        if self._is_scaled:
-            np.take(head_gradient, self._permutation, axis=1, out=self._coef_gradient, mode="clip")
-            self._coef_gradient *= self._readout
-        else:
-            np.matmul(head_gradient, self._readout.T, out=self._coef_gradient)
+        self._coef_gradient[...] = self.coef_gradient(head_gradient)
         grad_probabilities = self._head.T @ grad_logits.T
         with_input = self.front_end is not None
-        if not (with_input or self.circuit.n_weights):
+        if not (with_input or self.middle.n_weights):
             return
-        gradient, grad_features = self.circuit.backward(grad_probabilities, with_input)
+        gradient, grad_features = self.middle.backward(grad_probabilities, with_input)
         self._weights_gradient[...] = gradient
         if grad_features is not None:
             self.front_end.backward(np.asarray(grad_features, self.dtype))
 
     def predict_logits(self, X: np.ndarray) -> np.ndarray:
         """Return the logits of any number of rows, in chunks of bounded memory."""
-        rows = self.circuit.n_rows or max(1, len(X))
+        rows = self.middle.n_rows or max(1, len(X))
         logits = np.empty((len(X), self.n_classes), self.dtype)
         self._prepare()
         for start in range(0, len(X), rows):

@@ -97,3 +97,21 @@ def differences(function, x, step=1e-6):
             moved.flat[i] += sign * step
             gradient[i] += sign * function(moved) / (2 * step)
     return gradient.reshape(x.shape)
+
+
+def encode(name, features, n_qubits):
+    """Apply PennyLane's gates for one row of features, inside a QNode."""
+    squashed = np.tanh(np.asarray(features, float))
+    if name == "amplitude":
+        state = np.zeros(2**n_qubits)
+        state[: len(squashed)] = squashed / np.linalg.norm(squashed)
+        qml.StatePrep(state, wires=range(n_qubits))
+        return
+    angles = np.pi * squashed
+    for wire in range(n_qubits):
+        if name == "hadamard_ry":
+            qml.Hadamard(wire)
+        if wire < len(angles):
+            qml.RY(angles[wire], wires=wire)
+    for wire, angle in enumerate(angles[n_qubits:]):
+        qml.RZ(angle, wires=wire)

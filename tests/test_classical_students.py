@@ -106,9 +106,9 @@ def test_predictions_do_not_depend_on_the_chunks():
     network = HiddenArchitecture(4, 3, np.float64).network(4, 3)
     network.bind(network.initial_parameters(rng))
     X = rng.normal(size=(50, 4))
-    assert network.circuit.n_rows > len(X)
+    assert network.middle.n_rows > len(X)
     expected = network.predict_logits(X)
-    for network.circuit.n_rows in (1, 7, 50):
+    for network.middle.n_rows in (1, 7, 50):
         assert_allclose(network.predict_logits(X), expected, atol=1e-12)
 
 

@@ -312,7 +312,10 @@ BAD = [
     ({"shots": -5}, "shots"),
     ({"shots": 2.5}, "shots"),
     ({"backend_options": {"noise_model": {}}}, "only 'depolarizing'"),
-    ({"backend_options": {"depolarizing": 2}}, "between 0 and 1"),
+    (
+        {"backend_options": {"depolarizing": 2}},
+        "depolarizing noise must be a number from 0 to 1; it is 2",
+    ),
     ({"backend": "default.qubit", "backend_options": {"nonsense": 1}}, "cannot be made.*nonsense"),
     ({"backend": "default.qubit", "backend_options": {"noise_model": {}}}, "default.mixed"),
     ({"backend": "default.qubit", "backend_options": {"diff_method": "x"}}, "diff_method"),

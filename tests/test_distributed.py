@@ -87,6 +87,13 @@ def test_grid_search(on_dask, student, digits, search, tmp_path):
     assert set(scorer.processes()) == set(on_dask.run(os.getpid).values())
 
 
+def test_a_cluster_of_one_thread(student, digits, search):
+    cluster = distributed.LocalCluster(1, threads_per_worker=1, dashboard_address=":0")
+    with cluster, distributed.Client(cluster), joblib.parallel_config(backend="dask"):
+        own = StackedGridSearchCV(student, GRID, cv=3).fit(*digits)
+    assert_same_results(own.cv_results_, search.cv_results_)
+
+
 def test_other_estimators(on_dask, digits):
     options = {"estimator": LogisticRegression(), "param_grid": {"C": [0.1, 1.0]}, "cv": 2}
     own = StackedGridSearchCV(**options).fit(*digits)

@@ -6,7 +6,7 @@ import pytest
 
 from sklqkd.encodings import ENCODINGS, make_encoding
 
-from .reference import differences
+from .reference import differences, encode
 
 
 @pytest.mark.parametrize("missing", [0, 1])
@@ -22,7 +22,7 @@ def test_state_and_gradient(name, n_qubits, missing):
 
     @qml.qnode(qml.device("default.qubit", wires=n_qubits))
     def circuit(row):
-        encoding.operations(row)  # inside a QNode, making an operation applies it
+        encode(name, row, n_qubits)
         return qml.state()
 
     for row, state in zip(features, states.T, strict=True):

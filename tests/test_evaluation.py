@@ -25,6 +25,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import Bunch
@@ -458,6 +459,21 @@ def test_folds_are_averaged_unless_there_is_one_seed():
     assert_array_equal(Comparison(columns).summary().n_runs, [1])
 
 
+def test_any_numeric_column_is_a_metric():
+    columns = {"estimator": ["a", "a", "b", "b"], "seed": [0, 1] * 2, "f1": [0.1, 0.3, 0.2, 0.8]}
+    comparison = Comparison({**columns, "best_params": ["", "", "C=1", ""]})
+    summary = comparison.summary()
+    assert list(summary) == ["estimator", "n_runs", "f1_mean", "f1_sd"]
+    assert_allclose(summary.f1_mean, [0.2, 0.5])
+    assert_allclose(comparison.differences("f1").difference, [0.3])
+    with pytest.raises(
+        ValueError, match=r"metric='accuracy' is unknown. The results have \['f1'\]"
+    ):
+        comparison.scores()
+    with pytest.raises(ValueError, match="The results have no metric"):
+        Comparison({"estimator": ["a"], "seed": [0], "best_params": ["C=1"]})
+
+
 def test_a_comparison_refuses_bad_input(comparison):
     comparison, _ = comparison
     with pytest.raises(ValueError, match="baseline='z' is none of the estimators"):
@@ -619,6 +635,10 @@ def test_a_checkpoint_tells_what_a_teacher_or_frozen_classifier_learnt(data, tmp
     for name, wrap in {
         "frozen": FrozenEstimator,
         "student": lambda teacher: DistilledQNNClassifier(teacher, n_qubits=2, max_iter=1),
+        "several": lambda teacher: DistilledQNNClassifier([teacher] * 2, n_qubits=2, max_iter=1),
+        "pipeline": lambda teacher: make_pipeline(
+            FunctionTransformer(), DistilledQNNClassifier(teacher, n_qubits=2, max_iter=1)
+        ),
     }.items():
         options = {"seeds": 1, "checkpoint": tmp_path / name}
         compare({name: wrap(teacher)}, *data, **options)
@@ -626,6 +646,7 @@ def test_a_checkpoint_tells_what_a_teacher_or_frozen_classifier_learnt(data, tmp
             compare({name: wrap(other)}, *data, **options)
         with pytest.raises(ValueError, match=f"teacher, the estimator '{name}' changed"):
             compare({name: wrap(other)}, *data, **options, teacher=teacher)
+        compare({name: wrap(copy.deepcopy(teacher))}, *data, **options)  # one that knows the same
 
 
 KILLED = """

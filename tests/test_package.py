@@ -15,7 +15,7 @@ PACKAGE = Path(sklqkd.__file__).parent
 ALLOWED = {
     "atomic": set(),
     "cluster": set(),
-    "fingerprints": set(),
+    "fingerprints": {"targets"},
     "checks": set(),
     "images": {"checks"},
     "optimizers": set(),
@@ -34,9 +34,10 @@ ALLOWED = {
     "simulation": {"backends", "circuits", "encodings", "statevector"},
     "training": {"losses", "optimizers"},
     "reducers": {
-        *("atomic", "checks", "images", "optimizers", "persistence", "random_states", "threads"),
+        *("atomic", "checks", "images", "losses", "optimizers", "persistence", "random_states"),
+        "threads",
     },
-    "teachers": {"checks", "images", "persistence", "threads"},
+    "teachers": {"atomic", "checks", "images", "persistence", "random_states", "threads"},
     "distillation": {"checks", "losses", "schedules", "targets", "training"},
     "students": {
         *("atomic", "backends", "circuits", "distillation", "encodings", "images", "losses"),
@@ -45,7 +46,7 @@ ALLOWED = {
     },
     "search": {
         *("cluster", "distillation", "fingerprints", "images", "losses", "optimizers"),
-        *("random_states", "simulation"),
+        *("random_states", "reducers", "simulation"),
         *("statevector", "students", "targets", "threads", "training"),
     },
     "evaluation": {"checks", "cluster", "datasets", "fingerprints", "persistence", "targets"},

@@ -1,6 +1,5 @@
 """Qiskit Aer and fake IBM devices beside PennyLane's simulators."""
 
-import pickle
 import sys
 
 import numpy as np
@@ -365,27 +364,6 @@ def test_remote_counts_more_than_eight_bits():
     expected = np.zeros((2, 512))
     expected[[0, 1], bits @ 2 ** np.arange(9)[::-1]] = 1
     np.testing.assert_array_equal(frequencies, expected)
-
-
-@pytest.mark.parametrize(
-    ("name", "options"),
-    [
-        ("qiskit.aer", {}),
-        ("qiskit.aer", {"noise_model": {"depolarizing": 0.01}}),
-        ("qiskit.aer", {"backend": "fake_manila"}),
-        ("qiskit.aer", {"backend": GenericBackendV2(3, seed=1)}),
-        ("qiskit.remote", {"backend": "fake_manila"}),
-    ],
-)
-@pytest.mark.parametrize("mitigated", [False, True])
-def test_pickles_used_and_unused(name, options, mitigated):
-    circuit, angles = student_circuit()
-    backend = make_backend(name, 3, 100, {**options, "readout_mitigation": mitigated})
-    fresh = pickle.loads(pickle.dumps(backend))
-    expected = backend.probabilities(circuit, angles, rng())
-    used = pickle.loads(pickle.dumps(backend))
-    np.testing.assert_array_equal(fresh.probabilities(circuit, angles, rng()), expected)
-    assert used.probabilities(circuit, angles, rng()).shape == expected.shape
 
 
 @pytest.mark.parametrize(

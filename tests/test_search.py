@@ -17,13 +17,16 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, ShuffleSplit
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 
 import sklqkd.search.fits
 from sklqkd import DistilledQNNClassifier, QNNClassifier
 from sklqkd.datasets import load_digits, take_per_class
 from sklqkd.search import StackedGridSearchCV, StackedRandomizedSearchCV
 from sklqkd.search.progress import Progress
+from sklqkd.search.runs import SharedFold
+from sklqkd.targets import teacher_logits
 
 GRID = {"temperature": [1, 4], "lam": [0.2, 0.9]}
 
@@ -406,6 +409,40 @@ def test_a_checkpoint_of_another_teacher_is_refused(student, digits, tmp_path):
     teacher = RandomForestClassifier(20, random_state=0).fit(X, np.roll(y, 1))
     with pytest.raises(ValueError, match="another estimator, or on other data"):
         search.set_params(estimator=clone(student).set_params(teacher=teacher)).fit(X, y)
+
+
+def test_a_checkpoint_tells_teachers_within_a_pipeline(student, digits, tmp_path):
+    X, y = digits
+    path = tmp_path / "search"
+    for labels in (y, np.roll(y, 1)):
+        teacher = RandomForestClassifier(5, random_state=0).fit(X, labels)
+        taught = make_pipeline(FunctionTransformer(), clone(student).set_params(teacher=teacher))
+        grid = {"distilledqnnclassifier__lam": [0.3, 0.9]}
+        search = StackedGridSearchCV(taught, grid, cv=2, refit=False, checkpoint=path)
+        if labels is y:
+            search.fit(X, y)
+        else:
+            with pytest.raises(ValueError, match="another estimator, or on other data"):
+                search.fit(X, y)
+
+
+def test_splits_with_long_indices_are_told_apart():
+    X, y = (np.concatenate([part] * 2) for part in load_digits(return_X_y=True))
+    half = np.arange(len(y)) % 2 == 0
+    other = half.copy()
+    other[600:1200] = ~half[600:1200]
+    one, two = (
+        [tuple(map(np.flatnonzero, (f, ~f))) for f in (part, ~part)] for part in (half, other)
+    )
+    assert repr(one) == repr(two)  # NumPy writes the ends alone
+    fold, classes, teacher = (
+        SharedFold(X, y),
+        np.unique(y),
+        DecisionTreeClassifier(max_depth=3, random_state=0),
+    )
+    for cv in (one, two):
+        asked = fold.ask(teacher, X, y, classes, cv=cv)
+        assert_array_equal(asked, teacher_logits(teacher, X, y, classes, cv=cv))
 
 
 def test_a_checkpoint_of_another_search_is_refused(student, digits, tmp_path):

@@ -791,7 +791,7 @@ def test_refuses_bad_parameters(digits, params, match):
 
 def test_refuses_bad_data(digits, fitted):
     X, y = digits
-    with pytest.raises(ValueError, match="needs at least 2 classes; y has one class"):
+    with pytest.raises(ValueError, match="needs at least 2 classes; there is one class"):
         quick().fit(X, np.ones(len(y)))
     with pytest.raises(ValueError, match=r"4-D, .*X\.reshape\(len\(X\), -1\).*\(1, 8, 8\)"):
         quick().fit(X.reshape(-1, 1, 8, 8), y)

@@ -283,7 +283,7 @@ def test_wrong_number_of_features_is_refused(lenet):
 
 def test_one_class_is_refused(digits):
     X, _ = digits
-    with pytest.raises(ValueError, match=r"at least 2 classes; got 1 class: \['cat'\]"):
+    with pytest.raises(ValueError, match=r"at least 2 classes; there is one class: \['cat'\]"):
         LeNetClassifier().fit(X, np.full(len(X), "cat"))
 
 
@@ -510,7 +510,7 @@ def test_partial_fit_is_one_epoch_of_a_longer_training(digits):
         net.partial_fit(X, y)
     assert len(net.history) == 9
     assert net.score(X, y) > 0.8
-    with pytest.raises(ValueError, match="not the same as on the last call"):
+    with pytest.raises(ValueError, match="is not what the first call had"):
         net.partial_fit(X, y, classes=[0, 1, 2, 3])
     with pytest.raises(ValueError, match=r"labels \[3\], which are not among"):
         net.partial_fit(X, y + 1)

@@ -112,6 +112,18 @@ def test_a_schedule_is_the_same_as_training_in_parts(schedule, constants, digits
     np.testing.assert_allclose(scheduled.parameters_, parts.parameters_, atol=1e-5)
 
 
+def test_partial_fit_takes_batches_without_any_label(digits, forest):
+    X, y, _, _ = digits
+    stream, labelled = student(forest, lam=1), student(forest, lam=1)
+    for batch in (slice(0, 60), slice(60, 120)):
+        nameless = np.full_like(y[batch], -1)
+        stream.partial_fit(X[batch], nameless, classes=np.unique(y))
+        labelled.partial_fit(X[batch], y[batch], classes=np.unique(y))
+    np.testing.assert_array_equal(stream.parameters_, labelled.parameters_)
+    with pytest.raises(ValueError, match="No image has a label"):
+        stream.fit(X[batch], nameless)
+
+
 def test_partial_fit_follows_a_schedule(digits, forest):
     X, y, _, _ = digits
     schedule = {"temperature": ("linear", 6, 1), "shuffle": False}

@@ -12,7 +12,7 @@ from sklqkd.reducers.front_ends import LinearFrontEnd
 from sklqkd.simulation import ExactCircuit
 from sklqkd.training import MEASUREMENTS, Lesson, Network, Objective, train_epoch
 
-from .reference import differences
+from .reference import differences, encode
 
 N_CLASSES = 3
 
@@ -40,7 +40,7 @@ def make_objective(rng, n_samples):
 def test_gradient(encoding, measurement, ansatz, n_pixels):
     rng = np.random.default_rng(0)
     network = make_network(encoding, measurement, ansatz, n_pixels=n_pixels)
-    X = rng.normal(size=(4, n_pixels or network.circuit.encoding.n_features))
+    X = rng.normal(size=(4, n_pixels or network.middle.encoding.n_features))
     objective, rows = make_objective(rng, len(X)), np.arange(len(X))
     parameters = network.initial_parameters(rng)
 
@@ -61,13 +61,13 @@ def test_gradient(encoding, measurement, ansatz, n_pixels):
 def test_logits_are_those_of_default_qubit(encoding, measurement, ansatz, n_qubits):
     rng = np.random.default_rng(1)
     network = make_network(encoding, measurement, ansatz, n_qubits=n_qubits, dtype=np.float32)
-    X = rng.normal(size=(3, network.circuit.encoding.n_features)).astype(np.float32)
+    X = rng.normal(size=(3, network.middle.encoding.n_features)).astype(np.float32)
     network.bind(network.initial_parameters(rng))
     _, weights, coef, intercept = network.parts(network.parameters)
 
     @qml.qnode(qml.device("default.qubit", wires=n_qubits))
     def circuit(row):
-        make_encoding(encoding, n_qubits).operations(row)
+        encode(encoding, row, n_qubits)
         ansatz_template(ansatz)(weights.reshape(ansatz_shape(ansatz, n_qubits, 2)), range(n_qubits))
         if measurement == "probs":
             return qml.probs(wires=range(n_qubits))
@@ -85,10 +85,10 @@ def test_predictions_do_not_depend_on_the_chunks(n_qubits, dtype, tolerance):
     network = make_network("angle", "expval", "rotations", n_qubits=n_qubits, dtype=dtype)
     network.bind(network.initial_parameters(rng))
     X = rng.normal(size=(50, n_qubits))
-    assert network.circuit.n_rows > len(X)
+    assert network.middle.n_rows > len(X)
     expected = network.predict_logits(X)
     for rows in (1, 7, 50):
-        network.circuit.n_rows = rows
+        network.middle.n_rows = rows
         np.testing.assert_allclose(network.predict_logits(X), expected, atol=tolerance)
 
 

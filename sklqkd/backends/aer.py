@@ -12,10 +12,10 @@ from .device_options import (
     check_size,
     find_device,
     find_noise,
-    require,
     transpile_options,
 )
 from .noise import apply_to_each_qubit
+from .transpilation import require
 
 __all__ = ["AerRunner"]
 

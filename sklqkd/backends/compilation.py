@@ -9,12 +9,9 @@ import numpy as np
 
 from ..circuits.gates import GateCircuit
 from .qiskit_circuits import quantum_circuit
-from .transpilation import measured
+from .transpilation import SEED, measured
 
 __all__ = ["CompiledCircuit", "compile_circuit", "measure"]
-
-# Layout and routing try random starts; all runs of a circuit are to meet the same gates.
-_SEED = 0
 
 
 class CompiledCircuit(NamedTuple):
@@ -88,7 +85,7 @@ def compile_circuit(
     angles = ParameterVector("angle", circuit.n_angles)
     quantum = measured(quantum_circuit(circuit, angles))
     if transpile_options is not None:
-        quantum = transpile(quantum, seed_transpiler=_SEED, **transpile_options)
+        quantum = transpile(quantum, seed_transpiler=SEED, **transpile_options)
     quantum, qubits = _without_measurements(quantum, identities)
     while unknown := _unknown_gates(quantum, known_gates):
         if lost := unknown.intersection(noisy_gates):

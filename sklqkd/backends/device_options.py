@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -11,22 +10,13 @@ from .transpilation import fake_backend
 
 __all__ = [
     "DEFAULTS",
-    *("TRANSPILER_OPTIONS", "check_known", "check_size", "find_device", "find_noise", "require"),
+    *("TRANSPILER_OPTIONS", "check_known", "check_size", "find_device", "find_noise"),
     "transpile_options",
 ]
 
 #: Of qiskit.transpile.
 TRANSPILER_OPTIONS = ("basis_gates", "coupling_map", "initial_layout", "optimization_level")
 DEFAULTS = {"optimization_level": 1}
-
-
-def require(module, package):
-    """Raise an ImportError with the pip command unless Qiskit and `module` are installed."""
-    for needed in ("qiskit", module):
-        if importlib.util.find_spec(needed) is None:
-            raise ImportError(
-                f"{needed} is needed, and not installed: pip install {package} pennylane-qiskit"
-            )
 
 
 def check_known(name, options, known):
@@ -76,12 +66,7 @@ def find_device(device, may_be_real=False):
     return _real_device(device)
 
 
-@lru_cache(maxsize=8)
-def _fake_device(name):
-    require("qiskit_ibm_runtime", "qiskit-ibm-runtime")
-    from qiskit_ibm_runtime import fake_provider
-
-    return fake_backend(getattr(getattr(fake_provider, name, None), "backend_name", name))
+_fake_device = lru_cache(maxsize=8)(fake_backend)
 
 
 def _real_device(name):

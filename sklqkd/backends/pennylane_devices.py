@@ -93,14 +93,6 @@ class PennyLaneBackend:
             self._device.supports_derivatives(config)
         )
 
-    def __getstate__(self):
-        return {**vars(self), "_device": None}
-
-    @in_pennylane
-    def __setstate__(self, state):
-        vars(self).update(state)
-        self._device = self._make_device()
-
     @in_pennylane
     def probabilities(self, circuit: GateCircuit, angles: np.ndarray, rng: np.random.Generator):
         """See :class:`sklqkd.backends.Backend`."""

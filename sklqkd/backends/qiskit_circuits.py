@@ -1,7 +1,7 @@
 """A gate circuit as a Qiskit circuit; the only place that knows Qiskit's names of the gates.
 
-Qubit q is PennyLane's wire q. Qiskit prints qubit 0 last in a bit string; :func:`wire_order` puts
-its probabilities into PennyLane's order, wire 0 in the most significant bit.
+Qubit q is PennyLane's wire q. Qiskit prints qubit 0 last in a bit string; in PennyLane wire 0 is
+the most significant bit.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from ..circuits.gates import GateCircuit
 
-__all__ = ["QISKIT_NAMES", "quantum_circuit", "wire_order"]
+__all__ = ["QISKIT_NAMES", "quantum_circuit"]
 
 #: PennyLane's names of the gates, and the methods of a QuantumCircuit.
 QISKIT_NAMES = {
@@ -70,14 +70,3 @@ def quantum_circuit(circuit: GateCircuit, angles: Sequence):
             angle = float(angle) if isinstance(angle, (int, float, np.number)) else angle
             getattr(result, QISKIT_NAMES[gate.name])(angle, *gate.wires)
     return result
-
-
-def wire_order(n_qubits: int) -> np.ndarray:
-    """Return where PennyLane's basis states lie among Qiskit's, shape (2^n,).
-
-    Examples
-    --------
-    >>> wire_order(2)
-    array([0, 2, 1, 3])
-    """
-    return np.arange(2**n_qubits).reshape((2,) * n_qubits).transpose().ravel()

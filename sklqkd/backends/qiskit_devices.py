@@ -83,9 +83,6 @@ class QiskitBackend:
         self._runner = runners[name](n_qubits, shots, own)
         self._compiled: dict[tuple, CompiledCircuit] = {}
 
-    def __reduce__(self):
-        return type(self), (self.name, self.n_qubits, self.shots, self.options)
-
     def probabilities(
         self, circuit: GateCircuit, angles: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from .compilation import compile_circuit, measure
-from .device_options import check_known, check_size, find_device, require, transpile_options
+from .device_options import check_known, check_size, find_device, transpile_options
+from .transpilation import require
 
 __all__ = ["RemoteRunner"]
 

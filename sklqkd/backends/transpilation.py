@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+from importlib.util import find_spec
 
 from ..circuits.gates import GateCircuit
 from .qiskit_circuits import quantum_circuit
 
 __all__ = [
-    *("check_qiskit", "count_gates", "fake_backend", "measured", "openqasm"),
+    *("SEED", "count_gates", "fake_backend", "measured", "openqasm", "require"),
     *("symbolic_circuit", "transpiled"),
 ]
 
 #: Gates of IBM's older devices, the default target.
 BASIS_GATES = ("cx", "rz", "sx", "x")
-# Layout and routing try random starts; counts are to be the same in every run.
-_SEED = 0
+#: Layout and routing try random starts; gates and counts are to be the same in every run.
+SEED = 0
 
 
-def check_qiskit() -> None:
-    """Raise an ImportError that says what to do if Qiskit is not installed."""
-    try:
-        import qiskit  # noqa: F401
-    except ImportError as error:
-        raise ImportError("Qiskit is needed, and not installed: pip install qiskit") from error
+def require(module: str = "qiskit", package: str = "qiskit") -> None:
+    """Raise an ImportError with the pip command unless Qiskit and `module` are installed."""
+    for needed in ("qiskit", module):
+        if find_spec(needed) is None:
+            raise ImportError(f"{needed} is needed, and not installed: pip install {package}")
 
 
 def symbolic_circuit(circuit: GateCircuit, name: str):
@@ -109,7 +108,7 @@ def transpiled(circuit, *, basis_gates=None, coupling_map=None, backend=None, op
         target["coupling_map"] = coupling_map
     try:
         return transpile(
-            circuit, **target, optimization_level=optimization_level, seed_transpiler=_SEED
+            circuit, **target, optimization_level=optimization_level, seed_transpiler=SEED
         )
     except TranspilerError as error:
         raise ValueError(f"The circuit cannot be transpiled: {error.message}") from error
@@ -121,7 +120,7 @@ def fake_backend(name: str):
     Parameters
     ----------
     name : str
-        Such as "fake_manila".
+        Such as "fake_manila", or its class, "FakeManilaV2".
 
     Returns
     -------
@@ -134,12 +133,10 @@ def fake_backend(name: str):
     ImportError
         If qiskit-ibm-runtime is not installed.
     """
-    try:
-        fake_provider = import_module("qiskit_ibm_runtime.fake_provider")
-    except ImportError as error:
-        raise ImportError(
-            "Fake devices by name come with another package: pip install qiskit-ibm-runtime"
-        ) from error
+    require("qiskit_ibm_runtime", "qiskit-ibm-runtime")
+    from qiskit_ibm_runtime import fake_provider
+
+    name = getattr(getattr(fake_provider, name, None), "backend_name", name)
     classes = {
         kind.backend_name: kind
         for kind in vars(fake_provider).values()

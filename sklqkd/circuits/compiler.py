@@ -10,7 +10,7 @@ import numpy as np
 from ..statevector import Gate, LocalLayer, PhasePermutation, Program
 from ..threads import in_pennylane
 from .templates import ansatz_shape, ansatz_template, no_gates
-from .tracing import ATOL, Angle, Traced, match_traces, primitives, probes, trace_template
+from .tracing import ATOL, Angle, Traced, primitives, trace_ansatz
 
 __all__ = ["compile_ansatz"]
 
@@ -58,16 +58,7 @@ def _compile(template: Callable, shape: tuple[int, ...], n_qubits: int) -> Progr
     n_weights = int(np.prod(shape))
     if template is no_gates:
         return Program(n_qubits, n_weights, ())
-    tried = probes(n_weights)
-    traces = [
-        [
-            primitive
-            for operation in trace_template(template, probe.reshape(shape), n_qubits)
-            for primitive in primitives(operation)
-        ]
-        for probe in tried
-    ]
-    operations = match_traces(traces, tried)
+    operations = trace_ansatz(template, shape, n_qubits, primitives)
     return Program(n_qubits, n_weights, tuple(_fuse(operations, n_qubits)))
 
 

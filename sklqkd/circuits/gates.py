@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from ..threads import in_pennylane
 from .templates import ansatz_shape, ansatz_template
-from .tracing import Angle, affine_angle, probes, trace_template
+from .tracing import IGNORED, Angle, Traced, rotations_of, trace_ansatz
 
 __all__ = ["AnsatzGates", "GateCircuit", "NamedGate", "ansatz_gates", "shift_rule"]
 
@@ -33,15 +33,6 @@ CONSTANT = frozenset(
         *("CNOT", "CY", "CZ", "SWAP", "Toffoli", "CSWAP"),
     )
 )
-# As rotations in the order of application: (name, parameter or constant angle).
-_EULER: dict[str, tuple[tuple[str, int | float], ...]] = {
-    "U1": (("PhaseShift", 0),),
-    "Rot": (("RZ", 0), ("RY", 1), ("RZ", 2)),
-    "U2": (("RZ", 1), ("RY", np.pi / 2), ("RZ", 0)),
-    "U3": (("RZ", 2), ("RY", 0), ("RZ", 1)),
-    "CRot": (("CRZ", 0), ("CRY", 1), ("CRZ", 2)),
-}
-_IGNORED = frozenset(("Identity", "GlobalPhase", "Barrier", "WireCut", "Snapshot"))
 
 
 class NamedGate(NamedTuple):
@@ -177,29 +168,14 @@ def _named_ansatz_gates(ansatz, n_qubits, n_layers):
 @in_pennylane
 def _ansatz_gates(ansatz, n_qubits, n_layers):
     shape = ansatz_shape(ansatz, n_qubits, n_layers)
-    n_weights = int(np.prod(shape))
-    template = ansatz_template(ansatz)
-    tried = probes(n_weights)
-    traces = [
-        [
-            part
-            for operation in trace_template(template, probe.reshape(shape), n_qubits)
-            for part in _named(operation)
-        ]
-        for probe in tried
-    ]
     gates: list[NamedGate] = []
     angles: list[Angle] = []
-    for parts in zip(*traces, strict=True):
-        name, wires, value, matrix = parts[0]
-        if any(part[:2] != (name, wires) for part in parts):
-            raise ValueError(
-                "The gates of the ansatz change with its weights. Let the weights be nothing but "
-                "angles of the gates."
-            )
-        gates.append(NamedGate(name, wires, None if value is None else len(angles), matrix))
-        if value is not None:
-            angles.append(affine_angle([part[2] for part in parts], tried, wires))
+    for name, wires, matrix, angle in trace_ansatz(
+        ansatz_template(ansatz), shape, n_qubits, _named
+    ):
+        gates.append(NamedGate(name, wires, None if angle is None else len(angles), matrix))
+        if angle is not None:
+            angles.append(angle)
     columns = np.array(angles, float).reshape(-1, 3)
     return AnsatzGates(
         GateCircuit(n_qubits, tuple(gates), len(angles)),
@@ -209,28 +185,24 @@ def _ansatz_gates(ansatz, n_qubits, n_layers):
     )
 
 
-def _named(operation) -> list[tuple[str, tuple[int, ...], float | None, Any]]:
-    """Break a PennyLane operation down to (name, wires, angle, matrix)."""
+def _named(operation) -> list[Traced]:
+    """Break a PennyLane operation down to gates by name."""
     wires = tuple(int(wire) for wire in operation.wires)
     name = operation.name
-    if name in _IGNORED:
+    if name in IGNORED:
         return []
     if name in TURNING:
-        return [(name, wires, float(operation.data[0]), None)]
+        return [Traced(name, wires, None, float(operation.data[0]))]
     if name in CONSTANT:
-        return [(name, wires, None, None)]
-    if name in _EULER:
-        values = [float(value) for value in operation.data]
-        return [
-            (rotation, wires, values[p] if isinstance(p, int) else p, None)
-            for rotation, p in _EULER[name]
-        ]
-    if not operation.data and operation.has_matrix and len(wires) <= 2:
-        return [("QubitUnitary", wires, None, np.asarray(operation.matrix(), complex))]
-    if operation.has_decomposition:
-        return [part for step in operation.decomposition() for part in _named(step)]
+        return [Traced(name, wires)]
+    parts = rotations_of(operation)
+    is_constant = not operation.data and operation.has_matrix and len(wires) <= 2
+    if not parts and not is_constant and operation.has_decomposition:
+        parts = operation.decomposition()
+    if parts:
+        return [gate for part in parts for gate in _named(part)]
     if operation.has_matrix:
-        return [("QubitUnitary", wires, None, np.asarray(operation.matrix(), complex))]
+        return [Traced("QubitUnitary", wires, np.asarray(operation.matrix(), complex))]
     raise ValueError(
         f"The ansatz contains {name}, which is not a unitary gate with a matrix or a "
         "decomposition. Only gates can run on a device."

@@ -35,17 +35,61 @@ _HADAMARD = np.array([[1, 1], [1, -1]], complex) / np.sqrt(2)
 _S_HADAMARD = np.diag([1, 1j]) @ _HADAMARD  # turns Z into Y
 
 
-# Euler angles of one-qubit gates, in the order of application: (axis, parameter or constant angle).
-_ROTATIONS: dict[str, tuple[tuple[str, int | float], ...]] = {
-    "RX": (("X", 0),),
-    "RY": (("Y", 0),),
-    "RZ": (("Z", 0),),
-    "PhaseShift": (("Z", 0),),
-    "U1": (("Z", 0),),
-    "Rot": (("Z", 0), ("Y", 1), ("Z", 2)),
-    "U2": (("Z", 1), ("Y", np.pi / 2), ("Z", 0)),
-    "U3": (("Z", 2), ("Y", 0), ("Z", 1)),
+IGNORED = frozenset(("Identity", "GlobalPhase", "Barrier", "WireCut", "Snapshot"))
+_AXES = {"RX": "X", "RY": "Y", "RZ": "Z", "PhaseShift": "Z"}
+# Gates of several rotations, in the order of application: (name, parameter or constant angle).
+# PennyLane's decompositions add weights up; these give each its own angle.
+_EULER: dict[str, tuple[tuple[str, int | float], ...]] = {
+    "U1": (("PhaseShift", 0),),
+    "Rot": (("RZ", 0), ("RY", 1), ("RZ", 2)),
+    "U2": (("RZ", 1), ("RY", np.pi / 2), ("RZ", 0)),
+    "U3": (("RZ", 2), ("RY", 0), ("RZ", 1)),
+    "CRot": (("CRZ", 0), ("CRY", 1), ("CRZ", 2)),
 }
+
+
+def rotations_of(operation) -> list:
+    """Return the rotations that a gate consists of, none for any other gate."""
+    import pennylane as qml
+
+    return [
+        getattr(qml, name)(operation.data[p] if isinstance(p, int) else p, wires=operation.wires)
+        for name, p in _EULER.get(operation.name, ())
+    ]
+
+
+def trace_ansatz(template, shape, n_qubits, break_down) -> list[Traced]:
+    """Return the gates of a template, with their angles as functions of the weights.
+
+    Parameters
+    ----------
+    template : callable
+        ``template(weights, wires)``.
+    shape : tuple of int
+        Of its weights.
+    n_qubits : int
+    break_down : callable
+        From a PennyLane operation to a list of :class:`Traced` with numbers for angles.
+
+    Returns
+    -------
+    gates : list of Traced
+
+    Raises
+    ------
+    ValueError
+        If the gates change with the weights, or an angle does so other than linearly.
+    """
+    tried = probes(int(np.prod(shape)))
+    traces = [
+        [
+            part
+            for operation in trace_template(template, probe.reshape(shape), n_qubits)
+            for part in break_down(operation)
+        ]
+        for probe in tried
+    ]
+    return match_traces(traces, tried)
 
 
 # Two-qubit rotations that are diagonal after a change of basis on each wire.
@@ -78,7 +122,7 @@ class Traced(NamedTuple):
 
     kind: str  # "constant", "rotation" (one qubit) or "diagonal"
     wires: tuple[int, ...]
-    matrix: np.ndarray  # the gate; the Pauli matrix; or the generator's diagonal
+    matrix: Any = None  # the gate; the Pauli matrix; or the generator's diagonal
     angle: Any = None
 
 
@@ -111,21 +155,16 @@ def primitives(operation) -> list[Traced]:
     wires = tuple(int(wire) for wire in operation.wires)
     values = [float(v) for v in operation.data] if _has_scalar_parameters(operation) else []
     name = operation.name
-    if name in ("Identity", "GlobalPhase", "Barrier", "WireCut", "Snapshot"):
+    if name in IGNORED:
         return []
-    if name in _ROTATIONS:
-        return [
-            Traced("rotation", wires, _PAULI[axis], values[p] if isinstance(p, int) else p)
-            for axis, p in _ROTATIONS[name]
-        ]
+    if name in _AXES:
+        return [Traced("rotation", wires, _PAULI[_AXES[name]], values[0])]
+    if rotations := rotations_of(operation):
+        return [primitive for part in rotations for primitive in primitives(part)]
     if isinstance(operation, qml.operation.Channel):
         raise ValueError(f"The ansatz contains {operation}, which is not a unitary gate.")
     if not operation.data and operation.has_matrix:
         return [Traced("constant", wires, np.asarray(operation.matrix(), complex))]
-    if name == "CRot":
-        # PennyLane's decomposition adds weights up; this one gives each its own angle.
-        parts = (qml.CRZ(values[0], wires), qml.CRY(values[1], wires), qml.CRZ(values[2], wires))
-        return [primitive for part in parts for primitive in primitives(part)]
     if len(values) == 1 and name in _BASES:
         return _diagonalised(operation, wires, values[0], _BASES[name])
     if len(values) == 1 and len(wires) <= 6 and _has_generator(operation):
@@ -189,8 +228,8 @@ def match_traces(traces: list[list[Traced]], probes: np.ndarray) -> list[Traced]
         same = len(first) == len(other) and all(
             a.kind == b.kind
             and a.wires == b.wires
-            and a.matrix.shape == b.matrix.shape
-            and np.allclose(a.matrix, b.matrix, atol=ATOL)
+            and np.shape(a.matrix) == np.shape(b.matrix)
+            and (a.matrix is None or np.allclose(a.matrix, b.matrix, atol=ATOL))
             for a, b in zip(first, other, strict=True)
         )
         if not same:

@@ -27,7 +27,7 @@ class Comparison:
     ----------
     results : DataFrame or dict of array-like of shape (n_runs,)
         One row for each estimator, seed and fold. The columns "estimator" and "seed" are needed;
-        "fold" counts as 0 where it is missing; the others are metrics.
+        "fold" counts as 0 where it is missing; the other numeric ones are metrics, at least one.
     baseline : str, default=None
         The estimator that the others are compared to; ``None`` for the first one.
 
@@ -86,6 +86,13 @@ class Comparison:
         self._place = name_of, seed_of, fold_of
         if len(set(zip(*self._place, strict=True))) < len(name_of):
             raise ValueError("The results hold the same estimator, seed and fold twice.")
+        self._metrics = [
+            name
+            for name, values in columns.items()
+            if name not in ("estimator", "seed", "fold") and values.dtype.kind in "biuf"
+        ]
+        if not self._metrics:
+            raise ValueError("The results have no metric: no numeric column beside seed and fold.")
         self._check_name(baseline)
         self.baseline = self._names[0] if baseline is None else baseline
 
@@ -114,9 +121,8 @@ class Comparison:
         ValueError
             If there is no such column.
         """
-        known = [name for name in METRICS if name in self.results]
-        if metric not in self.results or metric in ("estimator", "seed", "fold", "best_params"):
-            raise ValueError(f"metric={metric!r} is unknown. The results have {known}.")
+        if metric not in self._metrics:
+            raise ValueError(f"metric={metric!r} is unknown. The results have {self._metrics}.")
         values = np.full((len(self._names), len(self._seeds), len(self._folds)), np.nan)
         values[self._place] = np.asarray(self.results[metric], float)
         values = values[:, 0] if len(self._seeds) == 1 else values.mean(axis=2)
@@ -128,15 +134,15 @@ class Comparison:
         Returns
         -------
         summary : DataFrame or Bunch of ndarray of shape (n_estimators,)
-            The columns "estimator", "n_runs" (seeds with a score) and, for each metric,
+            The columns "estimator", "n_runs" (seeds with a score of the first metric; folds where
+            there is a single seed) and, for each metric,
             "<metric>_mean" and "<metric>_sd" (with n - 1, NaN for a single seed).
         """
-        known = [name for name in METRICS if name in self.results]
         columns: dict[str, list] = {"estimator": self._names}
         columns["n_runs"] = [
-            int(np.isfinite(values).sum()) for values in self.scores(known[0]).values()
+            int(np.isfinite(values).sum()) for values in self.scores(self._metrics[0]).values()
         ]
-        for metric in known:
+        for metric in self._metrics:
             scores = [values[~np.isnan(values)] for values in self.scores(metric).values()]
             columns[f"{metric}_mean"] = [v.mean() if len(v) else np.nan for v in scores]
             columns[f"{metric}_sd"] = [v.std(ddof=1) if len(v) > 1 else np.nan for v in scores]

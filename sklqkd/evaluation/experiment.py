@@ -6,9 +6,8 @@ import warnings
 from collections.abc import Mapping
 
 import numpy as np
-from sklearn.base import is_regressor
+from sklearn.base import clone, is_regressor
 from sklearn.exceptions import FitFailedWarning, NotFittedError
-from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import check_cv
 from sklearn.pipeline import _name_estimators
 from sklearn.utils import check_consistent_length, column_or_1d
@@ -16,7 +15,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from ..cluster import place
 from ..datasets import take_per_class
-from ..fingerprints import fingerprint
+from ..fingerprints import Learnt, fingerprint
 from ..targets import is_fitted
 from .comparison import Comparison
 from .runs import Run, evaluate
@@ -291,13 +290,10 @@ def _teachers_labels(named, teacher, X):
 
 
 def _open_store(folder, shared, named, fit_params):
-    # What a classifier, or its teacher, has learnt before counts too: by what it predicts.
-    X = shared["X_test"]
-    learnt = _teachers_labels(named, None, X)
-    frozen = {name: each for name, each in named.items() if isinstance(each, FrozenEstimator)}
-    learnt |= {name: each.predict(X) for name, each in frozen.items()}
+    # Of a clone, what a fit does not learn again, such as its teachers, counts by its predictions.
+    learnt = Learnt(shared["X_test"])
     estimators = {
-        name: fingerprint([estimator, fit_params.get(name), learnt[name]])
+        name: fingerprint([clone(estimator), fit_params.get(name)], learnt=learnt)
         for name, estimator in named.items()
     }
     return Store(folder, {part: fingerprint(value) for part, value in shared.items()}, estimators)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .softmax import TINY, cross_entropy, softened, softmax
+from .softmax import TINY, cross_entropy, softened, softmax_parts
 
 __all__ = [
     "centre",
@@ -54,7 +54,7 @@ def hinton(
     >>> bool(np.allclose(losses, 0))
     True
     """
-    shifted, gradient, losses = softmax(logits / temperature)
+    shifted, gradient, losses = softmax_parts(logits / temperature)
     # 0 log 0 = 0: a probability that underflowed adds nothing.
     shifted -= np.log(np.maximum(targets, TINY))
     losses -= np.vecdot(targets, shifted)

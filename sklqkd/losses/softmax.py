@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["TINY", "cross_entropy", "log_softmax", "softened", "softmax"]
+__all__ = ["TINY", "cross_entropy", "log_softmax", "softened", "softmax_parts"]
 
 #: The smallest positive number in full float32 precision: keeps logarithms and quotients finite.
 TINY = float(np.finfo(np.float32).tiny)
@@ -33,7 +33,7 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
-def softmax(logits):
+def softmax_parts(logits):
     """Return the logits less each row's greatest, the softmax, the logarithm of its denominator."""
     # The reductions of the ufuncs: the methods max and sum take longer to call than to compute.
     shifted = logits - np.maximum.reduce(logits, axis=1, keepdims=True)
@@ -67,7 +67,7 @@ def cross_entropy(logits: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, 
     >>> losses, gradient
     (array([0.69314718]), array([[-0.5,  0.5]]))
     """
-    shifted, gradient, losses = softmax(logits)
+    shifted, gradient, losses = softmax_parts(logits)
     losses -= np.vecdot(targets, shifted)
     gradient -= targets
     return losses, gradient

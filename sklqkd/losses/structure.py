@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .matching import centre
-from .softmax import TINY, log_softmax, softmax
+from .softmax import TINY, log_softmax, softmax_parts
 
 __all__ = ["decoupled", "dist", "log_softened"]
 
@@ -150,7 +150,7 @@ def dist(
     True
     """
     n_samples, n_classes = logits.shape
-    _, probabilities, _ = softmax(logits / temperature)
+    _, probabilities, _ = softmax_parts(logits / temperature)
     correlations, slopes = _correlations(probabilities, targets, axis=1)
     losses = beta * (1 - correlations[:, 0])
     slopes *= beta

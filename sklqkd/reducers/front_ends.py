@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from ..images import ImageLayout
+from ..losses import cross_entropy
 from ..optimizers import Adam, raise_if_diverged
 
 __all__ = [
@@ -373,10 +374,7 @@ def train_under_softmax(
             for start in range(0, len(X), batch_size):
                 batch = order[start : start + int(batch_size)]
                 logits = head.forward(front_end.forward(X[batch], rng))
-                logits -= logits.max(axis=1, keepdims=True)
-                grad = np.exp(logits, out=logits)
-                grad /= grad.sum(axis=1, keepdims=True)
-                grad -= one_hot[batch]
+                _, grad = cross_entropy(logits, one_hot[batch])
                 grad /= len(batch)
                 head.backward(grad)
                 front_end.backward(grad @ coef * head.scale)

@@ -12,19 +12,18 @@ import os
 import warnings
 import zlib
 
-import joblib
 import numpy as np
+from sklearn.base import clone
 
-from ..fingerprints import describe, fingerprint
-from ..targets import is_fitted
+from ..fingerprints import Learnt, fingerprint
 
-__all__ = ["Checkpoint"]
+__all__ = ["FinishedFits"]
 
 #: Parameters of estimators that do not change what a fit gives.
 _IRRELEVANT = {"n_jobs", "verbose"}
 
 
-class Checkpoint:
+class FinishedFits:
     """Results of finished fits in a file.
 
     Parameters
@@ -50,19 +49,16 @@ class Checkpoint:
 
     def __init__(self, search, X, y, params):
         self.path = os.fspath(search.checkpoint)
-        self._X = X
-        self._learnt: dict = {}
+        self._learnt = Learnt(X)
         self._names: dict = {}
         self.results: dict = {}
         self._size = 0
-        settings = search.estimator.get_params(deep=False)
         owner = [
             fingerprint(np.asarray(X)),
             fingerprint(np.asarray(y)),
-            self._describe(params),
-            describe(type(search.estimator)),
-            self._describe(settings),
-            self._describe([search.scoring, search.return_train_score]),
+            # A clone has learnt nothing but what a fit does not learn again, as its teachers.
+            self._fingerprint([params, clone(search.estimator)]),
+            self._fingerprint([search.scoring, search.return_train_score]),
         ]
         header = {"search": fingerprint(owner)}
         stored = self._read()
@@ -92,7 +88,7 @@ class Checkpoint:
                 # A candidate by name, its parameters in any order; with the value, which keeps its
                 # id its own.
                 named = sorted(value.items()) if isinstance(value, dict) else value
-                self._names[id(value)] = value, fingerprint(self._describe(named))
+                self._names[id(value)] = value, self._fingerprint(named)
             parts.append(self._names[id(value)][1])
         return fingerprint(parts)
 
@@ -116,18 +112,8 @@ class Checkpoint:
                 stacklevel=2,
             )
 
-    def _describe(self, value):
-        """Describe parameters; classifiers among them also by what they have learnt."""
-        if isinstance(value, dict):
-            return [[name, self._describe(item)] for name, item in value.items()]
-        if isinstance(value, (list, tuple)):
-            return [self._describe(item) for item in value]
-        text = describe(value, _IRRELEVANT)
-        if hasattr(value, "predict") and is_fitted(value):
-            if id(value) not in self._learnt:
-                self._learnt[id(value)] = value, joblib.hash(_predictions(value, self._X))
-            text = [text, self._learnt[id(value)][1]]
-        return text
+    def _fingerprint(self, value):
+        return fingerprint(value, _IRRELEVANT, self._learnt)
 
     def _read(self):
         """Return what the lines hold."""
@@ -170,10 +156,3 @@ class Checkpoint:
                 file.truncate(self._size)
                 raise
         self._size += len(line)
-
-
-def _predictions(classifier, X):
-    try:
-        return np.asarray(classifier.predict(X))
-    except Exception:  # what it was made for is not X, but what somebody made of it
-        return None

@@ -22,7 +22,7 @@ from sklearn.utils.validation import _check_method_params, _num_samples
 from ..cluster import dask_client, place
 from ..students.base import Student
 from ..threads import one_thread
-from .checkpoint import Checkpoint
+from .checkpoint import FinishedFits
 from .jobs import Shared, groups_of
 from .progress import Progress
 from .runs import SharedFold, fix_seed, prepare_run
@@ -108,7 +108,7 @@ class Fits:
     def __init__(self, search, X, y, params):
         self._search = search
         self._data = X, y, params
-        self._checkpoint: Checkpoint | None = None
+        self._checkpoint: FinishedFits | None = None
         # Where students that may be trained on stand, and their folds.
         self._goes_on = getattr(search, "resource", None) == "max_iter"
         self._states: dict = {}
@@ -145,7 +145,7 @@ class Fits:
         if self._search.checkpoint is None:
             return [None] * len(calls), [""] * len(calls)
         if self._checkpoint is None:
-            self._checkpoint = Checkpoint(self._search, *self._data)
+            self._checkpoint = FinishedFits(self._search, *self._data)
         keys = [self._checkpoint.key(kwargs) for _, _, kwargs in calls]
         return [self._checkpoint.results.get(key) for key in keys], keys
 
@@ -159,8 +159,10 @@ class Fits:
         """Return what calls each job makes, and the jobs."""
         if not todo:
             return [], []
-        n_jobs, is_cluster = self._search.n_jobs, dask_client() is not None
+        n_jobs = self._search.n_jobs
         n_workers = joblib.effective_n_jobs(n_jobs)
+        # With a single worker joblib runs the jobs in this process.
+        is_cluster = n_workers > 1 and dask_client() is not None
         shared = Shared(*calls[todo[0]][1:])
         stacked = {i: shared.add(calls[i][2]) for i in todo if _is_for_stack(*calls[i])}
         memory_limit = self._search.memory_limit
@@ -253,11 +255,11 @@ def _fit_and_score_stack(X, y, fits, memory_limit, states, folds):
             folds[key] = _Fold(estimator, X, y, kwargs)
         known = {} if states is None else {"goes_on": True, "state": states[i]}
         try:
-            student = _Student(estimator, folds[key], kwargs, **known)
+            fit = _Fit(estimator, folds[key], kwargs, **known)
         except Exception:  # bad parameters, for instance; see below
             continue
-        waiting.append((i, student))
-        used += student.run.n_bytes
+        waiting.append((i, fit))
+        used += fit.run.n_bytes
         if used > memory_limit:
             _train_and_score(waiting, results)
             waiting, used = [], 0
@@ -271,11 +273,11 @@ def _fit_and_score_stack(X, y, fits, memory_limit, states, folds):
 
 def _train_and_score(waiting, results):
     start = time.perf_counter()
-    failed = set(map(id, train_runs([student.run for _, student in waiting])))
+    failed = set(map(id, train_runs([fit.run for _, fit in waiting])))
     share = (time.perf_counter() - start) / max(1, len(waiting))
-    for i, student in waiting:
-        if id(student.run) not in failed:
-            results[i] = student.score(share)
+    for i, fit in waiting:
+        if id(fit.run) not in failed:
+            results[i] = fit.score(share)
 
 
 class _Fold:
@@ -288,8 +290,8 @@ class _Fold:
         self.test = _safe_split(estimator, X, y, test, train)
 
 
-class _Student:
-    """A student in training for one call of ``_fit_and_score``."""
+class _Fit:
+    """One call of ``_fit_and_score``, whose student is trained in a stack."""
 
     def __init__(self, estimator, fold, kwargs, goes_on=False, state=None):
         start = time.perf_counter()

@@ -8,10 +8,9 @@ import joblib
 import numpy as np
 from sklearn import config_context, get_config
 
-from ..distillation import teach
+from ..fingerprints import fingerprint
 from ..images import check_rows
 from ..random_states import random_generator
-from ..students.base import TaughtStudent
 from ..students.fitting import begin
 from ..students.quantum import EXACT
 from ..students.training_run import TrainingRun
@@ -40,7 +39,7 @@ class SharedFold:
         # A search clones a teacher that is not fitted yet, so that it is known by its parameters.
         name = id(teacher) if is_fitted(teacher) else joblib.hash(teacher)
         weights = None if sample_weight is None else joblib.hash(sample_weight)
-        key = (name, repr(cv), weights, joblib.hash(classes))
+        key = (name, fingerprint(cv, ignored=()), weights, joblib.hash(classes))
         if key not in self._logits:
             options = {"cv": cv, "sample_weight": sample_weight}
             # With the teacher, which keeps its id its own.
@@ -119,10 +118,8 @@ class SharedRun(TrainingRun):
         return [[schedule(epoch) for schedule in schedules] for epoch in range(n_epochs)]
 
     def _teach(self, images, y, sample_weight, given_logits):
-        if type(self.student)._teach is not TaughtStudent._teach:
-            return super()._teach(images, y, sample_weight, given_logits)
         given = (sample_weight, given_logits)
-        return teach(self.student, images, y, self.classes, *given, ask=self._fold.ask)
+        return self.student._teach(images, y, self.classes, *given, ask=self._fold.ask)
 
     def _reduce(self, X, y, labelled, resumed):
         if resumed:

@@ -15,6 +15,7 @@ from importlib.util import find_spec
 import numpy as np
 
 from ..optimizers import Adam, has_diverged
+from ..reducers.front_ends import LinearFrontEnd
 from ..simulation import ExactCircuit
 from ..statevector.kernels import can_stack, make_stacked_circuit
 from ..threads import one_thread
@@ -38,10 +39,10 @@ def stack_key(run):
     key : tuple or None
     """
     network = run.network
-    circuit, front_end = network.circuit, network.front_end
+    circuit, front_end = network.middle, network.front_end
     if type(circuit) is not ExactCircuit or not can_stack(circuit.program):
         return None
-    if front_end is not None and not hasattr(front_end, "scale"):
+    if front_end is not None and not isinstance(front_end, LinearFrontEnd):
         return None  # the convolutions are torch's
     shape = tuple(run.architecture.settings["circuit_"].values())
     sizes = (run.features.shape, network.size, network.n_classes, run.student.batch_size)
@@ -54,19 +55,19 @@ class Stack:
     Parameters
     ----------
     runs : list of sklqkd.students.training_run.TrainingRun
-        Of one :func:`stack_key`. They go on after the epochs that they have behind them.
+        Of one :func:`stack_key`, those who see the same images in the same order next to each
+        other. They go on after the epochs that they have behind them.
     compiled : bool, default=None
         Whether to use the loops that numba compiles; ``None`` does where it is installed.
     """
 
     def __init__(self, runs, *, compiled: bool | None = None):
-        runs = sorted(runs, key=_order)
         network = runs[0].network
         if compiled is None:
             compiled = find_spec("numba") is not None
         self.runs = runs
-        self.encoding = network.circuit.encoding
-        self.circuit = make_stacked_circuit(network.circuit.program, compiled=compiled)
+        self.encoding = network.middle.encoding
+        self.circuit = make_stacked_circuit(network.middle.program, compiled=compiled)
         self.front_end = network.front_end
         self.n_samples, self.batch_size = len(runs[0].features), runs[0].student.batch_size
         self._network = network
@@ -107,7 +108,7 @@ class Stack:
                 parts = [[array[k] for array in block.arrays] for block in self._blocks]
                 run.network.parameters[:], *moments = map(np.concatenate, zip(*parts, strict=True))
                 run.end_epoch(epoch, loss)
-                if not _has_ended(run):
+                if not run.has_ended:
                     stay.append(k)
                     continue
                 run.optimizer.first_moment[:], run.optimizer.second_moment[:] = moments
@@ -149,7 +150,7 @@ class Stack:
         n_runs, batch = rows.shape
         sizes = [
             self._n_coef and self.front_end.n_components,
-            network.circuit.n_weights,
+            network.middle.n_weights,
             network.n_classes * network.n_outputs,
         ]
         ends = np.cumsum(sizes)
@@ -266,11 +267,6 @@ class Stack:
         self._blocks = [block.keep(stay) for block in self._blocks]
 
 
-def _has_ended(run):
-    student = run.student
-    return run.n_iter >= student.max_iter or run.n_no_change >= student.n_iter_no_change
-
-
 def _order(run):
     # Students that see the same images in the same order share their front-ends' products.
     return id(run.features), str(run.rng.bit_generator.state)
@@ -361,7 +357,7 @@ def train_runs(runs) -> list:
     failed: list = []
     for run in runs:
         key = stack_key(run)
-        if not _has_ended(run):
+        if not run.has_ended:
             stacks.setdefault(id(run) if key is None else key, []).append(run)
     with one_thread():
         for members in stacks.values():
@@ -383,7 +379,7 @@ def _train(runs):
         ]
     run = runs[0]
     try:
-        while not _has_ended(run):
+        while not run.has_ended:
             run.epoch(run.n_iter)
     except Exception:  # such as a device may raise; a fit of its own raises it again
         return [run]

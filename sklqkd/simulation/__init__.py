@@ -1,5 +1,5 @@
 """The quantum part of a student behind one protocol: exact, on torch, or on a device."""
 
-from .exact import Circuit, ExactCircuit, NoisyCircuit
+from .exact import ExactCircuit, NoisyCircuit
 
-__all__ = ["Circuit", "ExactCircuit", "NoisyCircuit"]
+__all__ = ["ExactCircuit", "NoisyCircuit"]

@@ -16,7 +16,7 @@ __all__ = ["DeviceCircuit"]
 
 
 class DeviceCircuit:
-    """Encoding and ansatz on a backend; obeys :class:`sklqkd.simulation.Circuit`.
+    """Encoding and ansatz on a backend; obeys :class:`sklqkd.training.Middle`.
 
     Parameters
     ----------
@@ -52,11 +52,11 @@ class DeviceCircuit:
         self._weight_columns = n_prepared + np.flatnonzero(ansatz.indices >= 0)
 
     def prepare(self, weights):
-        """See :class:`sklqkd.simulation.Circuit`."""
+        """See :class:`sklqkd.training.Middle`."""
         self._ansatz_angles = self._ansatz.angles(weights)
 
     def probabilities(self, features, keep=True):
-        """See :class:`sklqkd.simulation.Circuit`; all rows are one job."""
+        """See :class:`sklqkd.training.Middle`; all rows are one job."""
         prepared = self._preparation.angles(features)
         angles = np.empty((len(features), self._gates.n_angles))
         angles[:, : prepared.shape[1]] = prepared
@@ -65,7 +65,7 @@ class DeviceCircuit:
         return self._backend.probabilities(self._gates, angles, self._rng).T
 
     def backward(self, gradient, with_input):
-        """See :class:`sklqkd.simulation.Circuit`."""
+        """See :class:`sklqkd.training.Middle`."""
         columns = self._weight_columns
         if with_input:
             columns = np.concatenate([self._input_columns, columns])

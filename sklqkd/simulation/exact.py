@@ -2,54 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 
 from ..encodings import Encoding
 from ..statevector import Program, make_kernel
 
-__all__ = ["Circuit", "ExactCircuit", "NoisyCircuit"]
+__all__ = ["ExactCircuit", "NoisyCircuit"]
 
 #: Amplitudes per chunk of a prediction: bounds its memory, whatever the number of rows.
 CHUNK = 2**18
 
 
-class Circuit(Protocol):
-    """What a :class:`sklqkd.training.Network` asks of its quantum part.
-
-    Attributes
-    ----------
-    n_qubits, n_weights : int
-    permutation : ndarray of int, shape (2^n,)
-        Row ``permutation[k]`` of the probabilities is that of basis state k.
-    n_rows : int or None
-        Rows per call of a prediction; None for all of them at once.
-    """
-
-    n_qubits: int
-    n_weights: int
-    permutation: np.ndarray
-    n_rows: int | None
-
-    def prepare(self, weights: np.ndarray) -> None:
-        """Take the weights, shape (n_weights,), for the calls that follow."""
-
-    def probabilities(self, features: np.ndarray, keep: bool = True) -> np.ndarray:
-        """Return the probabilities after the circuit, (2^n, n_samples); keep for `backward`."""
-
-    def backward(
-        self, gradient: np.ndarray, with_input: bool
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Pull back a loss's gradient for the last probabilities, (2^n, n_samples).
-
-        Returns those for the weights, (n_weights,), and for the features, (n_samples, n_features)
-        (None if `with_input` is false).
-        """
-
-
 class ExactCircuit:
-    """Exact probabilities and gradients; obeys :class:`Circuit`.
+    """Exact probabilities and gradients; obeys :class:`sklqkd.training.Middle`.
 
     Parameters
     ----------
@@ -81,24 +46,24 @@ class ExactCircuit:
         self._kernel = make_kernel(self.program, state_dtype, compiled=compiled)
 
     def prepare(self, weights):
-        """See :class:`Circuit`."""
+        """See :class:`sklqkd.training.Middle`."""
         self._kernel.prepare(weights)
 
     def probabilities(self, features, keep=True):
-        """See :class:`Circuit`."""
+        """See :class:`sklqkd.training.Middle`."""
         return self._kernel.probabilities(self.encoding.forward(features), keep)
 
     def backward(self, gradient, with_input):
-        """See :class:`Circuit`."""
+        """See :class:`sklqkd.training.Middle`."""
         weights_gradient, adjoint = self._kernel.backward_probabilities(gradient, with_input)
         return weights_gradient, None if adjoint is None else self.encoding.backward(adjoint)
 
 
 class NoisyCircuit:
-    """Shot noise, and a depolarising channel, on the exact probabilities; obeys :class:`Circuit`.
+    """Shot noise, and a depolarising channel, on the exact probabilities.
 
-    The gradient is the exact one, at the probabilities that were measured: the noise is injected
-    into a training that is otherwise exact.
+    Obeys :class:`sklqkd.training.Middle`. The gradient is the exact one, at the probabilities that
+    were measured: the noise is injected into a training that is otherwise exact.
 
     Parameters
     ----------
@@ -118,7 +83,7 @@ class NoisyCircuit:
         self.prepare = circuit.prepare
 
     def probabilities(self, features, keep=True):
-        """See :class:`Circuit`."""
+        """See :class:`sklqkd.training.Middle`."""
         exact = self._circuit.probabilities(features, keep)
         probabilities = (1 - self._depolarizing) * exact.astype(float)
         probabilities += self._depolarizing / len(exact)
@@ -129,6 +94,6 @@ class NoisyCircuit:
         return probabilities.astype(exact.dtype)
 
     def backward(self, gradient, with_input):
-        """See :class:`Circuit`."""
+        """See :class:`sklqkd.training.Middle`."""
         kept = np.asarray(1 - self._depolarizing, gradient.dtype)
         return self._circuit.backward(kept * gradient, with_input)

@@ -29,7 +29,7 @@ GROUP = 4
 
 
 class TorchCircuit:
-    """Exact probabilities and gradients on a torch device; obeys `sklqkd.simulation.Circuit`.
+    """Exact probabilities and gradients on a torch device; obeys `sklqkd.training.Middle`.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class TorchCircuit:
     Attributes
     ----------
     n_qubits, n_weights, permutation, n_rows
-        See :class:`sklqkd.simulation.Circuit`.
+        See :class:`sklqkd.training.Middle`.
     device : torch.device
 
     Raises

@@ -16,12 +16,10 @@ layer ``psi' = U psi`` pulls it back as ``U^H adjoint``, and only the layers' st
 
 from .dense import DenseKernel
 from .factored import FactoredKernel
-from .kernels import COMPILED_DENSE_UP_TO, DENSE_UP_TO, Kernel, make_kernel
+from .kernels import Kernel, make_kernel
 from .program import Gate, LocalLayer, PhasePermutation, Program
 
 __all__ = [
-    "COMPILED_DENSE_UP_TO",
-    "DENSE_UP_TO",
     "DenseKernel",
     "FactoredKernel",
     "Gate",

@@ -68,7 +68,7 @@ class CompiledKernel(FactoredKernel):
         if len(out) == 1:
             _real_gap(planes[0], self._orders[g], phases[0, :, 0], out[0])
         else:
-            _gap(planes, self._orders[g], phases[..., 0], out)
+            gap(planes, self._orders[g], phases[..., 0], out)
 
     def _undo_gap(self, g, planes):
         out = self._work.adjoint.array
@@ -76,7 +76,7 @@ class CompiledKernel(FactoredKernel):
         if len(planes) == 1:
             _real_gap_backward(planes[0], self._orders[g], phases[0, :, 0], out[0])
         else:
-            _gap_backward(planes, self._orders[g], phases[..., 0], out)
+            gap_backward(planes, self._orders[g], phases[..., 0], out)
 
     def _traces(self, adjoint, state):
         n_qubits = self.program.n_qubits
@@ -89,7 +89,7 @@ class CompiledKernel(FactoredKernel):
 
 
 @compiled
-def _gap(planes, order, phases, out):
+def gap(planes, order, phases, out):
     n_amplitudes, batch = out.shape[1:]
     is_real = len(planes) == 1
     for k in range(n_amplitudes):
@@ -107,7 +107,7 @@ def _gap(planes, order, phases, out):
 
 
 @compiled
-def _gap_backward(planes, order, phases, out):
+def gap_backward(planes, order, phases, out):
     n_amplitudes, batch = out.shape[1:]
     for k in range(n_amplitudes):
         target = order[k]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .local_layers import LocalLayers
+from .local_layers import LocalLayers, kronecker
 from .program import Gate, LocalLayer, PhasePermutation, Program
 
 __all__ = ["DenseKernel"]
@@ -89,12 +89,7 @@ class DenseKernel:
             layers = self._layers.matrices(self._padded)
             if self.dtype.kind != "c":
                 layers = layers.real
-            matrices = layers[:, 0]
-            for q in range(1, self.program.n_qubits):
-                size = 2 ** (q + 1)
-                matrices = matrices[:, :, None, :, None] * layers[:, q, None, :, None, :]
-                matrices = matrices.reshape(-1, size, size)
-            matrices = matrices.take(self._rows)
+            matrices = kronecker(layers).take(self._rows)
             if self._has_phases:
                 matrices = matrices * (
                     self._phases if self.dtype.kind == "c" else self._phases.real

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .local_layers import LocalLayers
+from .local_layers import LocalLayers, kronecker
 from .program import Gate, LocalLayer, PhasePermutation, Program
 
 __all__ = ["FactoredKernel"]
@@ -110,11 +110,7 @@ class FactoredKernel:
         # A short group stands behind identities, and its product in the upper left corner.
         padded[:, n_padded - n_qubits :] = rotations
         padded = padded.reshape(n_layers, len(self._groups), GROUP, 2, 2)
-        product = padded[:, :, 0]
-        for q in range(1, GROUP):
-            product = product[..., :, None, :, None] * padded[:, :, q, None, :, None, :]
-            product = product.reshape(n_layers, len(self._groups), 2 ** (q + 1), 2 ** (q + 1))
-        product = product.astype(self._real)
+        product = kronecker(padded).astype(self._real)
         sizes = [2 ** len(group) for group in self._groups]
         return [
             [product[layer, g, :size, :size] for g, size in enumerate(sizes)]

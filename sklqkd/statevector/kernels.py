@@ -13,8 +13,6 @@ from .program import PhasePermutation, Program
 from .stacked import StackedCircuit
 
 __all__ = [
-    "COMPILED_DENSE_UP_TO",
-    "DENSE_UP_TO",
     "Kernel",
     "can_stack",
     "make_kernel",
@@ -22,7 +20,7 @@ __all__ = [
 ]
 
 #: Above these numbers of qubits the factored kernels are faster (measured).
-DENSE_UP_TO, COMPILED_DENSE_UP_TO = 5, 5
+DENSE_UP_TO = 5
 
 
 class Kernel(Protocol):
@@ -75,7 +73,7 @@ def make_kernel(program: Program, dtype=np.complex64, *, compiled: bool | None =
         from .compiled import CompiledKernel
         from .compiled_dense import CompiledDenseKernel
 
-        is_small = program.n_qubits <= COMPILED_DENSE_UP_TO
+        is_small = program.n_qubits <= DENSE_UP_TO
         return (CompiledDenseKernel if is_small else CompiledKernel)(program, dtype)
     is_small = program.n_qubits <= DENSE_UP_TO
     return (DenseKernel if is_small else FactoredKernel)(program, dtype)

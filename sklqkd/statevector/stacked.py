@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from .dense import DenseKernel
+from .local_layers import kronecker
 from .program import PhasePermutation, Program
 
 __all__ = ["StackedCircuit"]
@@ -92,39 +93,12 @@ class StackedCircuit(DenseKernel):
         traces = products.reshape(n_students, -1).take(self._trace, axis=1)
         if self._has_phases:
             traces = traces * self._trace_phases
-        return self._layer_gradient(traces.sum(axis=-1))
+        return self._layers.gradient(traces.sum(axis=-1))[:, :-1]
 
     def _layer_matrices(self, weights):
         """Return the layers' matrices, (n_students, n_layers, 2^n, 2^n)."""
-        layers = self._layers
-        padded = np.pad(weights, [(0, 0), (0, 1)])
-        half_angle = 0.5 * (layers.scale * padded[:, layers.index] + layers.offset)
-        # Slots first: later[k] is the product of the slots that follow slot k.
-        half_angle = half_angle.swapaxes(0, 1)[..., None, None]
-        cosine_part, sine_part = layers._cosine_part[:, None], layers._sine_part[:, None]
-        slots = np.cos(half_angle) * cosine_part + np.sin(half_angle) * sine_part
-        self._later = np.empty(slots.shape, complex)
-        self._later[-1] = np.eye(2)
-        for k in range(len(slots) - 1, 0, -1):
-            self._later[k - 1] = self._later[k] @ slots[k]
-        turns = self._later[0] @ slots[0]  # (n_students, n_layers, n_qubits, 2, 2)
-        matrices = turns[:, :, 0]
-        for q in range(1, self.program.n_qubits):
-            size = 2 ** (q + 1)
-            matrices = matrices[..., :, None, :, None] * turns[:, :, q, None, :, None, :]
-            matrices = matrices.reshape(len(weights), -1, size, size)
-        matrices = matrices.reshape(len(weights), -1).take(self._rows, axis=1)
+        layers = self._layers.matrices(np.pad(weights, [(0, 0), (0, 1)]))
+        matrices = kronecker(layers).reshape(len(weights), -1).take(self._rows, axis=1)
         if self._has_phases:
             matrices = matrices * self._phases
         return matrices.astype(np.complex64)
-
-    def _layer_gradient(self, traces):
-        layers = self._layers
-        later = self._later
-        generators = later @ layers.generator[:, None] @ later.conj().swapaxes(-1, -2)
-        derivative = (generators * traces).real.sum(axis=(-1, -2))
-        derivative = derivative.swapaxes(0, 1) * layers.scale
-        gradient = np.zeros((len(traces), self.program.n_weights + 1))
-        for place, index in enumerate(layers._flat_index):
-            gradient[:, index] += derivative.reshape(len(traces), -1)[:, place]
-        return gradient[:, :-1]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .compiled import compiled
+from .compiled import compiled, gap, gap_backward
 from .program import LocalLayer, PhasePermutation
 from .stacked import StackedCircuit
 
@@ -201,7 +201,7 @@ def _unitaries(turns, permutations, phases, kept, out):
         for i in range(n_layers):
             state = kept[s, i] if i < n_layers - 1 else out[s]
             if i:
-                _permute(kept[s, i - 1], permutations[i - 1], phases[:, i - 1], state)
+                gap(kept[s, i - 1], permutations[i - 1], phases[:, i - 1], state)
                 _turn(state, turns[i], s, False, work)
             else:
                 _kronecker(turns[0], s, state)
@@ -226,17 +226,6 @@ def _kronecker(matrices, student, out):
 
 
 @compiled
-def _permute(planes, permutation, phases, out):
-    for k in range(len(permutation)):
-        source = permutation[k]
-        cosine, sine = phases[0, k], phases[1, k]
-        for c in range(planes.shape[2]):
-            real, imaginary = planes[0, source, c], planes[1, source, c]
-            out[0, k, c] = cosine * real - sine * imaginary
-            out[1, k, c] = sine * real + cosine * imaginary
-
-
-@compiled
 def _adjoints(adjoints, turns, permutations, phases, kept, unitaries, out):
     """Pull the adjoints back through the layers, and write the traces for each qubit."""
     n_layers = len(turns)
@@ -247,20 +236,9 @@ def _adjoints(adjoints, turns, permutations, phases, kept, unitaries, out):
             if i < n_layers - 1:
                 _turn(adjoint, turns[i + 1], s, True, work)
                 work[:] = adjoint
-                _permute_back(work, permutations[i], phases[:, i], adjoint)
+                gap_backward(work, permutations[i], phases[:, i], adjoint)
             state = kept[s, i] if i < n_layers - 1 else unitaries[s]
             _traces(adjoint, state, out[i, :, :, s])
-
-
-@compiled
-def _permute_back(planes, permutation, phases, out):
-    for k in range(len(permutation)):
-        target = permutation[k]
-        cosine, sine = phases[0, k], phases[1, k]
-        for c in range(planes.shape[2]):
-            real, imaginary = planes[0, k, c], planes[1, k, c]
-            out[0, target, c] = cosine * real + sine * imaginary
-            out[1, target, c] = cosine * imaginary - sine * real
 
 
 @compiled

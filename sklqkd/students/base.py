@@ -21,7 +21,7 @@ from ..distillation import teach
 from ..images import check_rows
 from ..losses import DISTILLATION_LOSSES, DistillationLoss, log_softmax
 from ..persistence import VersionedState
-from ..targets import is_fitted
+from ..targets import is_fitted, teacher_logits
 from ..threads import one_thread
 from . import fitting
 from .training_run import REDUCERS
@@ -176,8 +176,8 @@ class Student(VersionedState, CallbackSupportMixin, ClassifierMixin, BaseEstimat
         with one_thread():
             return fitting.logits(self, X)
 
-    def _teach(self, X, y, classes, sample_weight, teacher_logits):
-        """Return what the teachers say, or None."""
+    def _teach(self, X, y, classes, sample_weight, given_logits, ask=teacher_logits):
+        """Return what the teachers say, or None; see :func:`sklqkd.distillation.teach`."""
         return None
 
 
@@ -288,5 +288,5 @@ class TaughtStudent(Student):
             clone.teacher = self.teacher
         return clone
 
-    def _teach(self, X, y, classes, sample_weight, teacher_logits):
-        return teach(self, X, y, classes, sample_weight, teacher_logits)
+    def _teach(self, X, y, classes, sample_weight, given_logits, ask=teacher_logits):
+        return teach(self, X, y, classes, sample_weight, given_logits, ask)

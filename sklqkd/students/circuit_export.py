@@ -155,7 +155,7 @@ class CircuitMixin:
             If Qiskit is not installed.
         """
         check_is_fitted(self)
-        transpilation.check_qiskit()
+        transpilation.require()
         circuit = _quantum_circuit(self, x)
         return transpilation.measured(circuit) if measure else circuit
 
@@ -254,7 +254,7 @@ class CircuitMixin:
             If Qiskit is not installed.
         """
         check_is_fitted(self)
-        transpilation.check_qiskit()
+        transpilation.require()
         return _resources(
             self,
             basis_gates=basis_gates,

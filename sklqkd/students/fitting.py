@@ -1,21 +1,21 @@
 """How a student is fitted: check, reduce, ask the teacher, train, keep.
 
 The steps of ``fit`` and ``predict`` of all students, as functions of the estimator; the estimators
-themselves are in :mod:`sklqkd.students` and :mod:`sklqkd.students.classical`. What they differ in
-is their :class:`sklqkd.students.training_run.Architecture`.
+themselves are in :mod:`sklqkd.students.qnn` and :mod:`sklqkd.students.classical`. What they differ
+in is their :class:`sklqkd.students.training_run.Architecture`.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from ..checks import class_labels
+from ..checks import check_classes
 from ..distillation import labelled_rows
 from ..images import check_rows
 from ..threads import one_thread
 from .training_run import TrainingRun
 
-__all__ = ["fit", "logits", "part", "partial_fit"]
+__all__ = ["begin", "fit", "logits", "part", "partial_fit"]
 
 
 def fit(student, X, y, sample_weight=None, given_logits=None):
@@ -29,7 +29,7 @@ def fit(student, X, y, sample_weight=None, given_logits=None):
     )
     for _ in range(run.n_iter):  # epochs of the fit that a Checkpoint goes on with
         context.subcontext(task_name="epoch")
-    while run.n_iter < student.max_iter and not run.has_converged:
+    while not run.has_ended:
         subcontext = context.subcontext(task_name="epoch")
         subcontext.call_on_fit_task_begin(estimator=student, X=X, y=y)
         with one_thread():  # callbacks run outside of it: they may predict, or do anything
@@ -53,7 +53,12 @@ def fit(student, X, y, sample_weight=None, given_logits=None):
 def begin(student, images, X, y, sample_weight, given_logits, make_run=TrainingRun):
     """Return the training run of a fit, checked and ready for its first epoch."""
     labelled = labelled_rows(student, y, given_logits is not None)
-    classes = _classes(student, y if labelled is None else y[labelled])
+    if labelled is not None and not labelled.any():
+        raise ValueError(
+            f"No image has a label: all of y is {student.unlabelled!r}, which marks images that "
+            "only the teacher labels. Label some images of each class."
+        )
+    classes = check_classes(student, y if labelled is None else y[labelled])
     resumed = student.warm_start and hasattr(student, "parameters_")
     if resumed and not np.array_equal(classes, student.classes_):
         raise ValueError(
@@ -70,17 +75,9 @@ def partial_fit(student, X, y, classes=None, sample_weight=None, given_logits=No
     X, y = check_rows(student, X, y, reset=not resumed)
     if not resumed and classes is None:
         raise ValueError("classes must be passed to the first call of partial_fit.")
-    if classes is not None:
-        classes = _classes(student, classes, name="classes")
-    if resumed:
-        if classes is not None and not np.array_equal(classes, student.classes_):
-            raise ValueError(
-                f"classes={classes.tolist()} is not what the first call of partial_fit got, "
-                f"{student.classes_.tolist()}."
-            )
-        classes = student.classes_
     labelled = labelled_rows(student, y, given_logits is not None)
-    _classes(student, y if labelled is None else y[labelled], classes)
+    known = student.classes_ if resumed else None
+    classes = check_classes(student, y if labelled is None else y[labelled], classes, known)
     run = TrainingRun(
         *(student, images, X, y, classes, labelled, sample_weight, given_logits, resumed),
         holds_out=False,
@@ -113,22 +110,3 @@ def part(student, name):
     if name == "head_coef":
         return coef.reshape(n_classes, n_outputs)
     return intercept if name == "head_intercept" else weights
-
-
-def _classes(student, y, known=None, name="y"):
-    """Return the classes of `y`, checked."""
-    classes = class_labels(y)
-    if known is not None:
-        unknown = np.setdiff1d(classes, known)
-        if len(unknown):
-            raise ValueError(
-                f"y has the classes {unknown.tolist()}, which are not among those of the first "
-                f"call: {known.tolist()}."
-            )
-        return known
-    if len(classes) < 2:
-        raise ValueError(
-            f"{type(student).__name__} needs at least 2 classes; {name} has one class: "
-            f"{classes.tolist()}."
-        )
-    return classes

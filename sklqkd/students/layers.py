@@ -183,7 +183,7 @@ class HiddenArchitecture(LinearArchitecture):
         """See :meth:`sklqkd.students.training_run.Architecture.fitted`."""
         return {
             **super().fitted(network),
-            "n_components_": network.circuit.n_features,
+            "n_components_": network.middle.n_features,
             "hidden_units_": network.n_outputs,
         }
 

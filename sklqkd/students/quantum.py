@@ -125,7 +125,7 @@ def make_circuit(student, circuit, rng, dtype=np.float32):
 
     Returns
     -------
-    circuit : sklqkd.simulation.Circuit
+    circuit : sklqkd.training.Middle
     """
     encoding = make_encoding(circuit["encoding"], circuit["n_qubits"])
     program = compile_ansatz(circuit["ansatz"], circuit["n_qubits"], circuit["n_layers"])
@@ -137,8 +137,9 @@ def make_circuit(student, circuit, rng, dtype=np.float32):
                 f"The exact simulator takes no {sorted(options)} in backend_options, only "
                 "'depolarizing'. Noise models run on backend='default.mixed' or 'qiskit.aer'."
             )
-        if not 0 <= depolarizing <= 1:
-            raise ValueError(f"depolarizing={depolarizing!r} must lie between 0 and 1.")
+        from ..backends.noise import check_strengths
+
+        depolarizing = check_strengths({"depolarizing": depolarizing}).depolarizing
         exact = _exact_circuit(encoding, program, dtype, student.device)
         is_noisy = shots is not None or depolarizing > 0
         return NoisyCircuit(exact, shots, depolarizing, rng) if is_noisy else exact

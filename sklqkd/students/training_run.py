@@ -239,7 +239,7 @@ class TrainingRun:
             self.teaching = self.teaching.take(train)
 
     def epoch(self, number):
-        """Train for one epoch and return whether training should stop."""
+        """Train for one epoch."""
         student = self.student
         self.begin_epoch(number)
         loss = train_epoch(
@@ -251,7 +251,7 @@ class TrainingRun:
             shuffle=student.shuffle,
             rng=self.rng,
         )
-        return self.end_epoch(number, loss)
+        self.end_epoch(number, loss)
 
     def begin_epoch(self, number):
         """Take in what the teachers say in this epoch."""
@@ -260,7 +260,7 @@ class TrainingRun:
             self.objective.lam = self.teaching.lam(number)
 
     def end_epoch(self, number, loss):
-        """Note how an epoch went and return whether training should stop."""
+        """Note how an epoch went."""
         student = self.student
         self.n_iter += 1
         self.loss_curve.append(loss)
@@ -279,7 +279,6 @@ class TrainingRun:
             self.best = progress
             if self.validation is not None:
                 self.best_parameters = self.network.parameters.copy()
-        return self.has_converged
 
     def keep_best(self):
         """Go back to the parameters of the best epoch on the hold-out."""
@@ -287,9 +286,10 @@ class TrainingRun:
             self.network.parameters[:] = self.best_parameters
 
     @property
-    def has_converged(self):
-        """Whether training should stop."""
-        return self.n_no_change >= self.student.n_iter_no_change
+    def has_ended(self):
+        """Whether all epochs are behind it, or training has converged."""
+        student = self.student
+        return self.n_iter >= student.max_iter or self.n_no_change >= student.n_iter_no_change
 
     @functools.cached_property
     def identity(self):

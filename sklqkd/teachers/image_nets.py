@@ -7,7 +7,6 @@ randomness from ``random_state`` alone.
 from __future__ import annotations
 
 import copy
-import secrets
 import sys
 import threading
 from contextlib import contextmanager, nullcontext, suppress
@@ -17,16 +16,18 @@ import numpy as np
 import torch
 from scipy.special import log_softmax, softmax
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state, check_scalar
+from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet, NeuralNetClassifier
 from skorch.dataset import Dataset
 from skorch.history import History
 from skorch.utils import is_dataset, params_for
 
-from ..checks import class_labels
+from ..atomic import unchanged_on_error
+from ..checks import check_classes
 from ..images import check_rows, image_layout
 from ..persistence import VersionedState
+from ..random_states import random_generator
 from ..threads import one_thread
 
 __all__ = ["ImageNetClassifier"]
@@ -294,51 +295,40 @@ class ImageNetClassifier(VersionedState, NeuralNetClassifier):
         # skorch lists whatever is in __dict__, `module` and `criterion` among it.
         return super(NeuralNet, self)._get_param_names() + sorted(self._component_params)
 
+    @unchanged_on_error
     def _train(self, X, y, *, resume, classes=None, epochs=None):
-        before = self.__dict__.copy()
-        try:
-            if resume:
-                trained = ("module_", "criterion_", "optimizer_", "history_")
-                # In one call, so that the optimizer's copy steps the module's copy.
-                self.__dict__.update(copy.deepcopy({name: before[name] for name in trained}))
-                seed = self._next_seed
-            else:
-                for name in before:
-                    if name.endswith("_"):
-                        del self.__dict__[name]
-                seed = self._new_seed()
-            self._check_parameters()
-            X, y = check_rows(self, X, y, reset=not resume, dtype=np.float32)
-            classes, y = self._encode(y, self.classes_ if resume else None, classes)
-            # skorch's callbacks score against the encoded labels.
-            self.classes_inferred_ = np.arange(len(classes))
+        if resume:
+            trained = ("module_", "criterion_", "optimizer_", "history_")
+            # In one call, so that the optimizer's copy steps the module's copy.
+            self.__dict__.update(copy.deepcopy({name: vars(self)[name] for name in trained}))
+            seed = self._next_seed
+        else:
+            for name in list(vars(self)):
+                if name.endswith("_"):
+                    del self.__dict__[name]
+            seed = int(random_generator(self.random_state).randint(2**31))
+        self._check_parameters()
+        X, y = check_rows(self, X, y, reset=not resume, dtype=np.float32)
+        classes = check_classes(self, y, classes, self.classes_ if resume else None)
+        y = np.searchsorted(classes, y)
+        # skorch's callbacks score against the encoded labels.
+        self.classes_inferred_ = np.arange(len(classes))
+        if not resume:
+            self._layout = image_layout(X.shape[1], self.image_shape)
+        threads = one_thread() if self._is_small else nullcontext()
+        with _forked_generators(seed, self.device), threads:
             if not resume:
-                self._layout = image_layout(X.shape[1], self.image_shape)
-            threads = one_thread() if self._is_small else nullcontext()
-            with _forked_generators(seed, self.device), threads:
-                if not resume:
-                    self.initialize()
-                self.notify("on_train_begin", X=X, y=y)
-                with suppress(_StoppedByCallback):
-                    self.fit_loop(X, y, epochs=epochs)
-                self.notify("on_train_end", X=X, y=y)
-                self._next_seed = int(torch.randint(2**31, ()))
-            self._set_training(False)
-            self._finite_logits(X[:_PREDICTION_BATCH])
-            self.classes_inferred_ = classes
-            self.n_parameters_ = sum(
-                p.numel() for p in self.module_.parameters() if p.requires_grad
-            )
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
+                self.initialize()
+            self.notify("on_train_begin", X=X, y=y)
+            with suppress(_StoppedByCallback):
+                self.fit_loop(X, y, epochs=epochs)
+            self.notify("on_train_end", X=X, y=y)
+            self._next_seed = int(torch.randint(2**31, ()))
+        self._set_training(False)
+        self._finite_logits(X[:_PREDICTION_BATCH])
+        self.classes_inferred_ = classes
+        self.n_parameters_ = sum(p.numel() for p in self.module_.parameters() if p.requires_grad)
         return self
-
-    def _new_seed(self):
-        if self.random_state is None:
-            return secrets.randbelow(2**31)
-        return int(check_random_state(self.random_state).randint(2**31))
 
     def _check_parameters(self):
         for name in self._component_params:
@@ -357,29 +347,6 @@ class ImageNetClassifier(VersionedState, NeuralNetClassifier):
             )
         if not isinstance(self.lr, Real) or not 0 < float(self.lr) < np.inf:
             raise ValueError(f"lr == {self.lr}, must be a finite number > 0.")
-
-    def _encode(self, y, known, classes):
-        present = class_labels(y)
-        if classes is not None:
-            classes = class_labels(classes)
-            if known is not None and not np.array_equal(classes, known):
-                raise ValueError(
-                    f"classes={classes} is not the same as on the last call to fit or "
-                    f"partial_fit, which was {known}."
-                )
-        elif known is not None:
-            classes = known
-        else:
-            classes = present
-        if len(classes) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs at least 2 classes; got {len(classes)} class: "
-                f"{classes.tolist()}."
-            )
-        new = np.setdiff1d(present, classes)
-        if len(new) > 0:
-            raise ValueError(f"y has the labels {new}, which are not among the classes {classes}.")
-        return classes, np.searchsorted(classes, y)
 
     def _logits(self, X):
         check_is_fitted(self)
