@@ -13,6 +13,7 @@ from sklqkd.statevector import DenseKernel, make_kernel
 from sklqkd.statevector.compiled import CompiledKernel
 from sklqkd.statevector.compiled_dense import CompiledDenseKernel
 from sklqkd.statevector.factored import FactoredKernel
+from sklqkd.statevector.kernels import can_stack
 
 from .reference import (
     RandomTemplate,
@@ -65,8 +66,11 @@ def test_random_circuits(seed, n_qubits):
             kernel = kernel_class(program, dtype)
             final = run(kernel, weights, state)
             assert_same_up_to_phase(final, expected, atol)
-            gradient, _ = kernel.backward(2 * observable[:, None] * final)
-            np.testing.assert_allclose(gradient, expected_gradient, atol=gradient_atol)
+            for with_input in (True, False):
+                adjoint = 2 * observable[:, None] * final
+                gradient, adjoint = kernel.backward(adjoint, with_input)
+                np.testing.assert_allclose(gradient, expected_gradient, atol=gradient_atol)
+                assert (adjoint is None) != with_input
 
 
 def test_the_kernel_is_chosen_by_size_and_by_what_is_installed(monkeypatch):
@@ -74,6 +78,13 @@ def test_the_kernel_is_chosen_by_size_and_by_what_is_installed(monkeypatch):
     assert type(make_kernel(small)) is CompiledDenseKernel
     assert type(make_kernel(large)) is CompiledKernel
     assert type(make_kernel(large, compiled=False)) is FactoredKernel
+    for n_qubits, kernels in ((5, (DenseKernel, CompiledDenseKernel)), (6, FACTORED)):
+        program = compile_ansatz("rotations", n_qubits, 1)
+        for compiled, kernel_class in enumerate(kernels):
+            kernel = make_kernel(program, np.complex128, compiled=bool(compiled))
+            assert type(kernel) is kernel_class
+            assert kernel.dtype == np.complex128
+        assert can_stack(program) == (n_qubits == 5)
     monkeypatch.setattr("sklqkd.statevector.kernels.find_spec", lambda name: None)
     assert type(make_kernel(small)) is DenseKernel
     assert type(make_kernel(large)) is FactoredKernel
@@ -194,6 +205,26 @@ def template(function, shape=(2,)):
 def test_what_cannot_be_compiled_is_refused(ansatz, message):
     with pytest.raises(ValueError, match=message):
         compile_ansatz(ansatz, 2, 1)
+
+
+@pytest.mark.parametrize("gate", [qml.PauliX, qml.PauliY, qml.Hadamard])
+def test_gates_that_cancel_compile(gate):
+    class Cancels:
+        shape = (2,)
+
+        def __call__(self, weights, wires):
+            for start in (0, 1):
+                qml.RY(weights[start], wires=wires[start])
+                qml.CNOT(wires=[0, 1])
+                gate(wires=1)
+                gate(wires=1)
+                qml.CRX(weights[start], wires=[1, 0])
+
+    weights, states = np.array([0.3, 0.8]), random_states(np.random.default_rng(0), 2)
+    expected = default_qubit(Cancels(), weights, 2, states)
+    for kernel_class in KERNELS:
+        kernel = kernel_class(compile_ansatz(Cancels(), 2, 1), np.complex128)
+        assert_same_up_to_phase(run(kernel, weights, states), expected, 1e-12)
 
 
 def test_fixed_unitaries_and_nested_templates_compile():

@@ -21,7 +21,7 @@ from sklearn.svm import SVC
 
 from sklqkd import DistilledQNNClassifier, LeNetClassifier, PCAReducer, QNNClassifier
 from sklqkd.datasets import load_digits, take_per_class
-from sklqkd.targets import LOWEST_LOGIT, align, teacher_logits
+from sklqkd.targets import LOWEST_LOGIT, align, check_teacher_logits, teacher_logits
 
 
 def quick(teacher=None, **params):
@@ -304,7 +304,9 @@ def test_column_numbers_that_may_be_names_are_refused(digits, teacher):
     assert_array_equal(student.parameters_, quick(teacher).fit(X, y).parameters_)
 
 
-@pytest.mark.parametrize("bad", ["rows", "columns", "nan", "infinity", "one_dimension"])
+@pytest.mark.parametrize(
+    "bad", ["rows", "columns", "nan", "infinity", "overflow", "one_dimension", "empty"]
+)
 def test_refuses_bad_logits(digits, bad):
     X, y = digits
     logits = np.zeros((len(y), 3))
@@ -315,7 +317,9 @@ def test_refuses_bad_logits(digits, bad):
         "columns": (logits[:, :2], r"teacher_logits has 2 columns, but y has 3 classes: \[0, 1"),
         "nan": (logits, "teacher_logits contains NaN"),
         "infinity": (logits, "teacher_logits contains infinity"),
+        "overflow": ([[10**400, 0, 0]] * len(y), "teacher_logits has a number that no float holds"),
         "one_dimension": (logits[:, 0], "Expected 2D array"),
+        "empty": (logits[:0], "teacher_logits has 0 rows, but X has 90"),
     }[bad]
     student = quick().fit(X, y)
     before = pickle.dumps(vars(student))
@@ -323,6 +327,18 @@ def test_refuses_bad_logits(digits, bad):
         with pytest.raises(ValueError, match=match):
             fit(X, y, teacher_logits=logits)
     assert pickle.dumps(vars(student)) == before
+
+
+def test_minus_infinity_is_a_low_logit_of_its_row():
+    logits = np.array([[0.0, -np.inf, 0.0], [-500.0, -np.inf, -900.0], [1.0, 2.0, 3.0]])
+    found = check_teacher_logits(logits, 3, np.arange(3))
+    assert found[0, 1] == pytest.approx(LOWEST_LOGIT + np.log(2))
+    assert found[1, 1] == -900  # and not higher than the row's others
+    is_given = np.isfinite(logits)
+    assert_array_equal(found[is_given], logits[is_given])
+    logits[0] = -np.inf
+    with pytest.raises(ValueError, match=r"^A row of teacher_logits has minus infinity for all"):
+        check_teacher_logits(logits, 3, np.arange(3))
 
 
 # out-of-fold targets
@@ -420,6 +436,11 @@ def test_a_student_teaches(digits):
     junior = quick(senior, lam=1, max_iter=40, learning_rate_init=0.03).fit(X, y)
     assert np.mean(junior.predict(X) == senior.predict(X)) > 0.8
     assert_array_equal(senior.parameters_, before)
+
+
+def test_a_fitted_teacher_is_asked_as_it_is_by_default(digits, teacher):
+    X, y = digits
+    assert_array_equal(teacher_logits(teacher, X, y, np.unique(y)), log_probabilities(teacher, X))
 
 
 def test_a_teacher_that_gives_nan_is_refused(digits):

@@ -10,6 +10,14 @@ from .reference import differences, encode
 
 
 @pytest.mark.parametrize("missing", [0, 1])
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_single_precision_stays(name, missing):
+    encoding = make_encoding(name, 2)
+    features = np.ones((3, encoding.n_features - missing), np.float32)
+    assert encoding.forward(features).dtype == (np.float32 if encoding.is_real else np.complex64)
+
+
+@pytest.mark.parametrize("missing", [0, 1])
 @pytest.mark.parametrize("n_qubits", [1, 2, 4])
 @pytest.mark.parametrize("name", ENCODINGS)
 def test_state_and_gradient(name, n_qubits, missing):

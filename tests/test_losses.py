@@ -113,6 +113,12 @@ def check_against_torch(loss, reference, student, teacher, temperature, one_hot)
         np.testing.assert_allclose(value, expected_value, rtol=1e-10, atol=1e-10)
 
 
+def test_log_softmax_goes_over_the_last_axis():
+    logits = np.random.default_rng(0).normal(size=(2, 3, 4))
+    expected = functional.log_softmax(torch.tensor(logits), dim=-1).numpy()
+    np.testing.assert_allclose(log_softmax(logits), expected, atol=1e-14)
+
+
 def test_cross_entropy():
     student, other, _ = make_batch()
     targets = np.exp(log_softmax(other))
@@ -124,7 +130,7 @@ def test_cross_entropy():
 
 
 @pytest.mark.parametrize("temperature", TEMPERATURES)
-@pytest.mark.parametrize("shape", [(5, 4), (1, 3), (7, 2), (32, 10)])
+@pytest.mark.parametrize("shape", [(5, 4), (1, 3), (2, 3), (7, 2), (32, 10)])
 @pytest.mark.parametrize("name", DISTILLATION_LOSSES)
 def test_values_and_gradients_are_those_of_torch(name, shape, temperature):
     batch = make_batch(*shape)
@@ -363,6 +369,7 @@ def test_log_probabilities_teach_like_logits():
         ("dist", {"beta": -1.0}, "beta=-1.0 .* must be finite and not negative"),
         ("dist", {"beta": np.inf}, "beta=inf .* must be finite"),
         ("label_smoothing", {"epsilon": 1.5}, r"epsilon=1.5 .* must be in \[0, 1\]"),
+        ("virtual_teacher", {"probability": 1.5}, r"probability=1.5 .* must be in \[0, 1\]"),
     ],
 )
 def test_wrong_constants_are_refused(name, constants, message):

@@ -512,7 +512,7 @@ def test_partial_fit_is_one_epoch_of_a_longer_training(digits):
     assert net.score(X, y) > 0.8
     with pytest.raises(ValueError, match="is not what the first call had"):
         net.partial_fit(X, y, classes=[0, 1, 2, 3])
-    with pytest.raises(ValueError, match=r"labels \[3\], which are not among"):
+    with pytest.raises(ValueError, match=r"classes \[3\], which are not among"):
         net.partial_fit(X, y + 1)
     with pytest.raises(ValueError, match="expecting 64 features"):
         net.partial_fit(X[:, :63], y)

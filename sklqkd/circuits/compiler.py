@@ -96,12 +96,15 @@ class _LocalBuilder:
     def __init__(self, n_qubits: int):
         self.slots: list[list[tuple[np.ndarray, np.ndarray, Angle]]] = [[] for _ in range(n_qubits)]
         self.constants = [np.eye(2, dtype=complex) for _ in range(n_qubits)]
-        self.is_used = False
+
+    @property
+    def is_used(self) -> bool:
+        """Whether it has collected anything that does not cancel."""
+        return any(self.slots) or any(map(_changes, self.constants))
 
     def add(self, operation: Traced) -> None:
         """Append a rotation or a constant gate to its qubit."""
         (q,) = operation.wires
-        self.is_used = True
         if operation.kind == "rotation":
             self.slots[q].append((self.constants[q], operation.matrix, operation.angle))
             self.constants[q] = np.eye(2, dtype=complex)
@@ -114,7 +117,7 @@ class _LocalBuilder:
     def build(self) -> LocalLayer:
         """Return the layer, the slots of all qubits padded to one length."""
         for slots, constant in zip(self.slots, self.constants, strict=True):
-            if not np.array_equal(constant, np.eye(2)):
+            if _changes(constant):
                 slots.append((constant, np.zeros((2, 2)), Angle()))
         length = max(map(len, self.slots))
         identity = (np.eye(2), np.zeros((2, 2)), Angle())
@@ -127,6 +130,10 @@ class _LocalBuilder:
             np.array([[angle.scale for _, _, angle in row] for row in columns]),
             np.array([[angle.offset for _, _, angle in row] for row in columns]),
         )
+
+
+def _changes(constant: np.ndarray) -> bool:
+    return not np.array_equal(constant, np.eye(2))
 
 
 def _embed(operation: Traced, n_qubits: int) -> PhasePermutation | Gate:
