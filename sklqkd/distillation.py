@@ -153,7 +153,8 @@ def teach(
     n_teachers = 1 if given_logits is not None or not teachers else len(teachers)
     temperatures = _temperatures(student, n_teachers)
     weights = _weights(student, n_teachers)
-    is_silent = all(lam(epoch) == 0 for epoch in range(student.max_iter))
+    n_values = 1 if isinstance(student.lam, Real) else student.max_iter
+    is_silent = all(lam(epoch) == 0 for epoch in range(n_values))
     if given_logits is not None:
         logits = [check_teacher_logits(given_logits, len(y), classes)]
     elif not loss.needs_teacher:

@@ -12,11 +12,11 @@ class Adam:
 
     Parameters
     ----------
-    size : int
-        Length of the parameter vector.
+    size : int or tuple of int
+        Length of the parameter vector, or shape of the array of several.
     dtype : dtype, default=numpy.float32
         Its dtype, and that of the two moments.
-    learning_rate : float or ndarray of shape (size,), default=0.01
+    learning_rate : float or ndarray that broadcasts to `size`, default=0.01
         Step size, positive; one for all parameters, or one for each. May be changed between steps.
     beta_1, beta_2 : float, default=0.9, 0.999
         Decay rates of the first and the second moment, in [0, 1).

@@ -19,7 +19,9 @@ import numpy as np
 from .losses import DistillationLoss, cross_entropy
 from .optimizers import Adam, raise_if_diverged
 
-__all__ = ["Lesson", "Middle", "Network", "Objective", "readout_matrix", "train_epoch"]
+__all__ = [
+    *("MEASUREMENTS", "Lesson", "Middle", "Network", "Objective", "readout_matrix", "train_epoch"),
+]
 
 MEASUREMENTS = ("probs", "expval")
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from ..circuits.gates import GateCircuit
 
-__all__ = ["QISKIT_NAMES", "quantum_circuit"]
+__all__ = ["quantum_circuit"]
 
 #: PennyLane's names of the gates, and the methods of a QuantumCircuit.
-QISKIT_NAMES = {
+_QISKIT_NAMES = {
     "RX": "rx",
     "RY": "ry",
     "RZ": "rz",
@@ -64,9 +64,9 @@ def quantum_circuit(circuit: GateCircuit, angles: Sequence):
             # Qiskit takes the first qubit for the least significant bit of a matrix.
             result.append(UnitaryGate(gate.matrix), gate.wires[::-1])
         elif gate.angle is None:
-            getattr(result, QISKIT_NAMES[gate.name])(*gate.wires)
+            getattr(result, _QISKIT_NAMES[gate.name])(*gate.wires)
         else:
             angle = angles[gate.angle]
             angle = float(angle) if isinstance(angle, (int, float, np.number)) else angle
-            getattr(result, QISKIT_NAMES[gate.name])(angle, *gate.wires)
+            getattr(result, _QISKIT_NAMES[gate.name])(angle, *gate.wires)
     return result

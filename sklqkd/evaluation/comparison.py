@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 from sklearn.utils import Bunch
 
-__all__ = ["METRICS", "Comparison", "as_table", "holm", "mean_interval"]
+__all__ = ["METRICS", "Comparison", "as_table", "check_level", "holm", "mean_interval"]
 
 #: What is measured in each run.
 METRICS = (

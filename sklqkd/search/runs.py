@@ -32,7 +32,8 @@ class SharedFold:
         self.X, self.y = X, y
         self.is_checked = False
         self._logits: dict = {}
-        self._features: dict = {}
+        self._reduced: dict = {}
+        self._first: dict = {}
 
     def ask(self, teacher, X, y, classes, *, cv="prefit", sample_weight=None):
         """Return a teacher's logits; see :func:`sklqkd.targets.teacher_logits`."""
@@ -48,14 +49,14 @@ class SharedFold:
 
     def reduce(self, name, reducer, compute):
         """Return a fitted reducer and its features, from ``compute()`` unless kept by its name."""
-        if name not in self._features:
+        if name not in self._reduced:
             features = compute()
-            self._features[name] = reducer, features
-        return self._features[name]
+            self._reduced[name] = reducer, features
+        return self._reduced[name]
 
     def same(self, name, features):
         """Return the first array that was kept under a name."""
-        return self._features.setdefault(name, features)
+        return self._first.setdefault(name, features)
 
 
 class SharedRun(TrainingRun):

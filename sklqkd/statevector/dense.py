@@ -83,7 +83,7 @@ class DenseKernel:
         self._has_phases = bool((self._phases != 1).any())
 
     def prepare(self, weights):
-        """See :class:`Kernel`."""
+        """See :class:`sklqkd.statevector.Kernel`."""
         self._padded[:-1] = weights
         if len(self._matrices):
             layers = self._layers.matrices(self._padded)
@@ -100,7 +100,7 @@ class DenseKernel:
         return self._matrices[step] if isinstance(step, int) else step
 
     def forward(self, state, keep=True):
-        """See :class:`Kernel`."""
+        """See :class:`sklqkd.statevector.Kernel`."""
         state = state.astype(self.dtype, copy=False)
         self._states = [state]
         for step in self._steps:
@@ -114,7 +114,7 @@ class DenseKernel:
         return state
 
     def probabilities(self, state, keep=True):
-        """See :class:`Kernel`."""
+        """See :class:`sklqkd.statevector.Kernel`."""
         final = self.forward(state, keep)
         if self.dtype.kind != "c":
             return final**2
@@ -123,11 +123,11 @@ class DenseKernel:
         return probabilities
 
     def backward_probabilities(self, gradient, with_input=True):
-        """See :class:`Kernel`."""
+        """See :class:`sklqkd.statevector.Kernel`."""
         return self.backward(2 * gradient * self._states[-1], with_input)
 
     def backward(self, adjoint, with_input=True):
-        """See :class:`Kernel`."""
+        """See :class:`sklqkd.statevector.Kernel`."""
         conjugate = adjoint.conj()
         gradient = np.zeros(len(self._padded))
         products = np.empty(self._matrices.shape, self.dtype)

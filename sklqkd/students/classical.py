@@ -171,7 +171,7 @@ default="fc"
     Examples
     --------
     >>> from sklearn.ensemble import RandomForestClassifier
-    >>> from sklqkd.students.classical import DistilledLinearClassifier
+    >>> from sklqkd import DistilledLinearClassifier
     >>> from sklqkd.datasets import load_digits, take_per_class
     >>> X, y = load_digits(return_X_y=True)
     >>> teacher = RandomForestClassifier(random_state=0).fit(X[:1200], y[:1200])
@@ -284,8 +284,7 @@ default="fc"
 
     Examples
     --------
-    >>> from sklqkd import QNNClassifier
-    >>> from sklqkd.students.classical import DistilledMLPClassifier
+    >>> from sklqkd import DistilledMLPClassifier, QNNClassifier
     >>> from sklqkd.datasets import load_digits
     >>> X, y = load_digits(return_X_y=True)
     >>> student = DistilledMLPClassifier(max_iter=20, random_state=0).fit(X[:1200], y[:1200])

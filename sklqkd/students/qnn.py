@@ -1,4 +1,4 @@
-"""The students: scikit-learn classifiers around a circuit of a few qubits.
+"""The quantum students: scikit-learn classifiers around a circuit of a few qubits.
 
 :class:`QNNClassifier` learns from labels alone, :class:`DistilledQNNClassifier` from a teacher too.
 """
@@ -51,7 +51,7 @@ default="strongly_entangling"
         Pauli Z on each qubit.
     image_shape : sequence of int, default=None
         (height, width), (channels, height, width) or (height, width, channels) of a row of `X`;
-        ``None`` stands for a square grey-scale image.
+        ``None`` stands for a square grey-scale image (or the most square).
     backend : str, default="statevector"
         What runs the circuit, in `fit` and in `predict`, so that ``set_params(backend=...)`` runs a
         trained student elsewhere: the exact simulator, or the name of a PennyLane device such as

@@ -15,7 +15,7 @@ from ..training import Network
 from . import fitting
 from .base import Student
 
-__all__ = ["QuantumArchitecture", "QuantumStudent", "make_circuit"]
+__all__ = ["EXACT", "QuantumArchitecture", "QuantumStudent"]
 
 #: The name of the exact simulator.
 EXACT = "statevector"

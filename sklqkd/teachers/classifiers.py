@@ -40,7 +40,7 @@ class LeNetClassifier(ImageNetClassifier):
     device : str or torch.device, default="cpu"
         Where to train and predict: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
     random_state : int, RandomState instance or None, default=None
-        Source of the first weights, the order of the mini-batches. An int gives the
+        Source of the first weights and the order of the mini-batches. An int gives the
         same weights in each ``fit`` on the same machine. torch's and NumPy's global generators
         are neither read nor changed, except that ``numpy.random`` itself may be passed.
     **component__parameter : dict
@@ -195,7 +195,7 @@ class ResNetClassifier(ImageNetClassifier):
     device : str or torch.device, default="cpu"
         Where to train and predict: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
     random_state : int, RandomState instance or None, default=None
-        Source of the first weights, the order of the mini-batches. An int gives the
+        Source of the first weights and the order of the mini-batches. An int gives the
         same weights in each ``fit`` on the same machine. torch's and NumPy's global generators
         are neither read nor changed, except that ``numpy.random`` itself may be passed.
     **component__parameter : dict
