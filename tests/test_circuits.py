@@ -66,6 +66,7 @@ def test_random_circuits(seed, n_qubits):
             kernel = kernel_class(program, dtype)
             final = run(kernel, weights, state)
             assert_same_up_to_phase(final, expected, atol)
+            assert final.real.dtype == dtype(0).real.dtype
             for with_input in (True, False):
                 adjoint = 2 * observable[:, None] * final
                 gradient, adjoint = kernel.backward(adjoint, with_input)

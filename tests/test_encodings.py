@@ -22,6 +22,7 @@ def test_single_precision_stays(name, missing):
 @pytest.mark.parametrize("name", ENCODINGS)
 def test_state_and_gradient(name, n_qubits, missing):
     encoding = make_encoding(name, n_qubits)
+    assert encoding.n_qubits == n_qubits
     rng = np.random.default_rng(n_qubits)
     features = rng.normal(size=(3, max(1, encoding.n_features - missing)))
     states = encoding.forward(features)
