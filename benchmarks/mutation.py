@@ -44,7 +44,7 @@ EQUIVALENT = {
     ),
     "speed or memory alone": (
         r"\bor True\b|and False else work|i % 3|i >= 0 or with|_workspaces\)|chunks .* COLUMNS|"
-        r"is_complex else 2|3 if self\.is_complex|default=2|\(groups\[-1\]\)|_moves = "
+        r"is_complex else 2|3 if self\.is_complex|default=2|\(groups\[-1\]\)|_(moves|has_phases) = "
     ),
     "double precision on the way, for single": r"astype\(None|_planes\(.*None\)|_real = None",
 }
