@@ -9,6 +9,7 @@ from numbers import Integral
 import numpy as np
 
 from ._version import __version__
+from .checks import check_path
 from .persistence import STATE_VERSION, checksum, replacing
 
 __all__ = ["Checkpoint"]
@@ -67,6 +68,7 @@ class Checkpoint:
 
     def setup(self, estimator, context):
         """Check the parameters, before anything is computed."""
+        check_path(self.path, "path")
         if not isinstance(self.every, Integral) or self.every < 1:
             raise ValueError(f"every={self.every!r} must be a whole number of epochs, at least 1.")
         if getattr(estimator, "random_state", 0) is None:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 
-__all__ = ["check_classes", "check_size", "class_labels", "refuses_overflow"]
+__all__ = [
+    "LARGEST",
+    "check_classes",
+    "check_path",
+    "check_size",
+    "class_labels",
+    "refuses_overflow",
+]
 
 #: The largest size of a pixel or a logit. What is made of it by sums and squares is still within
 #: float32, in which students and networks are trained.
@@ -54,6 +62,25 @@ def check_size(array, name) -> None:
             f"{name} has a number of size {greatest:.3g}, and may have up to {LARGEST:.0e}. Scale "
             "it to a usual size."
         )
+
+
+def check_path(path, name) -> None:
+    """Raise a TypeError or a ValueError for what cannot be the name of a file.
+
+    Examples
+    --------
+    >>> check_path(3, "checkpoint")
+    Traceback (most recent call last):
+    TypeError: checkpoint=3 is not a path: give a string or a pathlib.Path.
+    """
+    if not isinstance(path, (str, os.PathLike)) or not isinstance(os.fspath(path), str):
+        raise TypeError(f"{name}={path!r} is not a path: give a string or a pathlib.Path.")
+    try:
+        is_name = b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        is_name = False
+    if not is_name:
+        raise ValueError(f"{name}={path!r} has characters that no name of a file has.")
 
 
 def class_labels(y) -> np.ndarray:

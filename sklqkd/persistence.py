@@ -40,6 +40,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from ._version import __version__
+from .checks import check_path
 
 __all__ = ["STATE_VERSION", "TRUSTED_TYPES", "VersionedState", "checksum", "replacing"]
 
@@ -207,6 +208,7 @@ def replacing(path) -> Iterator[IO[bytes]]:
     >>> joblib.load(path)
     PoolingReducer()
     """
+    check_path(path, "path")
     path = os.fspath(path)
     part = path + ".part"
     try:

@@ -19,8 +19,8 @@ ALLOWED = {
     "checks": set(),
     "images": {"checks"},
     "optimizers": set(),
-    "persistence": {"_version"},
-    "callbacks": {"_version", "persistence"},
+    "persistence": {"_version", "checks"},
+    "callbacks": {"_version", "checks", "persistence"},
     "random_states": set(),
     "schedules": set(),
     "threads": set(),
@@ -45,12 +45,21 @@ ALLOWED = {
         *("checks", "persistence", "training"),
     },
     "search": {
-        *("cluster", "distillation", "fingerprints", "images", "losses", "optimizers"),
+        *(
+            "atomic",
+            "checks",
+            "cluster",
+            "distillation",
+            "fingerprints",
+            "images",
+            "losses",
+            "optimizers",
+        ),
         *("random_states", "reducers", "simulation"),
         *("statevector", "students", "targets", "threads", "training"),
     },
     "evaluation": {"checks", "cluster", "datasets", "fingerprints", "persistence", "targets"},
-    "plotting": {"evaluation"},
+    "plotting": {"checks", "evaluation"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

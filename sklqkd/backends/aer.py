@@ -164,13 +164,18 @@ class AerRunner:
         circuits = [compiled.circuit]
         if not binds and not self.is_exact:
             circuits *= len(angles)
-        job = self._simulator.run(
-            circuits,
-            parameter_binds=[binds] if binds else None,
-            shots=1 if self.is_exact else self._shots,
-            seed_simulator=seed,
-        )
-        result = job.result()
+        try:
+            result = self._simulator.run(
+                circuits,
+                parameter_binds=[binds] if binds else None,
+                shots=1 if self.is_exact else self._shots,
+                seed_simulator=seed,
+            ).result()
+        except (AttributeError, RuntimeError, TypeError, ValueError) as error:
+            # Aer looks at the values of its options when it runs.
+            raise ValueError(
+                f"Aer cannot run the circuits with these backend_options: {error}"
+            ) from error
         if not result.success:
             raise RuntimeError(f"Aer could not run the circuits: {result.status}")
         return result.results

@@ -81,11 +81,15 @@ def compile_circuit(
     """
     from qiskit import transpile
     from qiskit.circuit import ParameterVector
+    from qiskit.transpiler.exceptions import TranspilerError
 
     angles = ParameterVector("angle", circuit.n_angles)
     quantum = measured(quantum_circuit(circuit, angles))
     if transpile_options is not None:
-        quantum = transpile(quantum, seed_transpiler=SEED, **transpile_options)
+        try:
+            quantum = transpile(quantum, seed_transpiler=SEED, **transpile_options)
+        except (TranspilerError, TypeError) as error:
+            raise ValueError(f"The circuit cannot be transpiled: {error}") from error
     quantum, qubits = _without_measurements(quantum, identities)
     while unknown := _unknown_gates(quantum, known_gates):
         if lost := unknown.intersection(noisy_gates):

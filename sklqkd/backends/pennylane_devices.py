@@ -12,6 +12,8 @@ from .noise import check_strengths, noisy_operations
 
 __all__ = ["PennyLaneBackend", "installed_devices"]
 
+#: Amplitudes or measured bits of one circuit: bounds its memory, whatever the rows and shots.
+CHUNK = 2**22
 DIFF_METHODS = ("parameter-shift", "adjoint")
 
 
@@ -96,6 +98,22 @@ class PennyLaneBackend:
     @in_pennylane
     def probabilities(self, circuit: GateCircuit, angles: np.ndarray, rng: np.random.Generator):
         """See :class:`sklqkd.backends.Backend`."""
+        levels = 4 if self.name == "default.mixed" else 2
+        most = max(1, CHUNK // (self.n_qubits + 1))
+        parts: list[tuple[int | None, float]] = [(None, 1.0)]
+        if self.shots is not None:
+            whole, rest = divmod(self.shots, most)
+            parts = [(n, n / self.shots) for n in [most] * whole + [rest] * (rest > 0)]
+        bits = min(self.shots or 0, most) * (self.n_qubits + 1)
+        n_rows = max(1, CHUNK // max(levels**self.n_qubits, bits))
+        probabilities = np.zeros((len(angles), 2**self.n_qubits))
+        for start in range(0, len(angles), n_rows):
+            rows = slice(start, start + n_rows)
+            for shots, share in parts:
+                probabilities[rows] += share * self._run(circuit, angles[rows], shots, rng)
+        return probabilities
+
+    def _run(self, circuit, angles, shots, rng):
         import pennylane as qml
 
         if self.shots is not None and self._is_seedable and "seed" not in self._options:
@@ -104,10 +122,10 @@ class PennyLaneBackend:
         if self._strengths is not None:
             operations = noisy_operations(operations, self._strengths, self.n_qubits)
         measurement = qml.probs(wires=range(self.n_qubits))
-        tape = qml.tape.QuantumScript(operations, [measurement], shots=self.shots)
+        tape = qml.tape.QuantumScript(operations, [measurement], shots=shots)
         (result,) = qml.execute([tape], self._device, diff_method=None)
         # Without an angle that differs there is one run, which stands for all.
-        return np.broadcast_to(np.asarray(result, float), (len(angles), 2**self.n_qubits)).copy()
+        return np.asarray(result, float)
 
     @in_pennylane
     def adjoint_gradient(

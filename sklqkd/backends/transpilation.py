@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+import numpy as np
+
 from ..circuits.gates import GateCircuit
 from .qiskit_circuits import quantum_circuit
 
@@ -100,11 +102,25 @@ def transpiled(circuit, *, basis_gates=None, coupling_map=None, backend=None, op
                 "backend already says which gates and which pairs of qubits there are. Give either "
                 "backend, or basis_gates and coupling_map."
             )
-        target = {"backend": fake_backend(backend) if isinstance(backend, str) else backend}
+        backend = fake_backend(backend) if isinstance(backend, str) else backend
+        if not hasattr(backend, "num_qubits"):
+            raise ValueError(
+                f"backend must be a Qiskit backend or the name of one; it is "
+                f"{type(backend).__name__}."
+            )
+        target = {"backend": backend}
     else:
-        target = {"basis_gates": list(BASIS_GATES if basis_gates is None else basis_gates)}
+        basis_gates = BASIS_GATES if basis_gates is None else basis_gates
+        if not np.iterable(basis_gates) or not all(isinstance(name, str) for name in basis_gates):
+            raise ValueError(f"basis_gates={basis_gates!r} is no list of names of gates.")
+        target = {"basis_gates": list(basis_gates)}
         if coupling_map is not None and not isinstance(coupling_map, CouplingMap):
-            coupling_map = CouplingMap([tuple(pair) for pair in coupling_map])
+            try:
+                coupling_map = CouplingMap([(int(a), int(b)) for a, b in coupling_map])
+            except (TypeError, ValueError) as error:
+                raise ValueError(
+                    f"coupling_map={coupling_map!r} is no list of pairs of qubits: {error}"
+                ) from error
         target["coupling_map"] = coupling_map
     try:
         return transpile(

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from importlib import import_module
+from numbers import Real
 
 import numpy as np
 from scipy import stats
 from sklearn.utils import Bunch
 
-__all__ = ["METRICS", "Comparison", "as_table", "check_level", "holm", "mean_interval"]
+from ..checks import LARGEST
+
+__all__ = [
+    *("METRICS", "Comparison", "as_columns", "as_scores", "as_table", "check_level"),
+    *("check_table", "holm", "mean_interval"),
+]
 
 #: What is measured in each run.
 METRICS = (
@@ -74,15 +81,15 @@ class Comparison:
     """
 
     def __init__(self, results, *, baseline=None):
-        columns = {str(name): np.asarray(results[name]) for name in results}
+        columns = as_columns(results)
         for name in ("estimator", "seed"):
-            if name not in columns or len(columns[name]) == 0:
+            if name not in columns or columns[name].size == 0:
                 raise ValueError(f"The results have no column {name!r}, or no rows.")
         columns.setdefault("fold", np.zeros(len(columns["seed"]), int))
         self.results = as_table(columns)
-        self._names, name_of = _in_order(columns["estimator"])
-        self._seeds, seed_of = _in_order(columns["seed"])
-        self._folds, fold_of = _in_order(columns["fold"])
+        self._names, name_of = _in_order(columns, "estimator")
+        self._seeds, seed_of = _in_order(columns, "seed")
+        self._folds, fold_of = _in_order(columns, "fold")
         self._place = name_of, seed_of, fold_of
         if len(set(zip(*self._place, strict=True))) < len(name_of):
             raise ValueError("The results hold the same estimator, seed and fold twice.")
@@ -121,10 +128,10 @@ class Comparison:
         ValueError
             If there is no such column.
         """
-        if metric not in self._metrics:
+        if not isinstance(metric, str) or metric not in self._metrics:
             raise ValueError(f"metric={metric!r} is unknown. The results have {self._metrics}.")
         values = np.full((len(self._names), len(self._seeds), len(self._folds)), np.nan)
-        values[self._place] = np.asarray(self.results[metric], float)
+        values[self._place] = as_scores(self.results[metric], metric)
         values = values[:, 0] if len(self._seeds) == 1 else values.mean(axis=2)
         return dict(zip(self._names, values, strict=True))
 
@@ -193,7 +200,7 @@ class Comparison:
         self._check_name(baseline)
         baseline = self.baseline if baseline is None else baseline
         check_level(confidence_level)
-        if test not in ("ttest", "wilcoxon"):
+        if not isinstance(test, str) or test not in ("ttest", "wilcoxon"):
             raise ValueError(f'test={test!r} is unknown. Give "ttest" or "wilcoxon".')
         rows = []
         for name in self._names:
@@ -207,15 +214,68 @@ class Comparison:
         return as_table(columns)
 
     def _check_name(self, name):
-        if name is not None and name not in self._names:
+        if name is not None and not (isinstance(name, Hashable) and name in self._names):
             raise ValueError(f"baseline={name!r} is none of the estimators {self._names}.")
 
 
-def _in_order(values):
+def check_table(results) -> None:
+    """Raise a TypeError for what is neither a DataFrame nor a dict."""
+    if not isinstance(results, Mapping) and not hasattr(results, "columns"):
+        raise TypeError(
+            f"The results are neither a DataFrame nor a dict of columns; they are "
+            f"{type(results).__name__}."
+        )
+
+
+def as_columns(results) -> dict[str, np.ndarray]:
+    """Return the columns of a table as arrays of one length.
+
+    Raises
+    ------
+    TypeError
+        If it is neither a DataFrame nor a dict.
+    ValueError
+        If its columns are not lists of one length.
+    """
+    check_table(results)
+    try:
+        columns = {str(name): np.asarray(results[name]) for name in results}
+    except ValueError as error:
+        raise ValueError(f"The results have a column of unequal rows: {error}") from error
+    shapes = {name: values.shape for name, values in columns.items()}
+    if len(set(shapes.values())) > 1 or any(len(shape) != 1 for shape in shapes.values()):
+        raise ValueError(f"The columns of the results are no lists of one length: {shapes}.")
+    return columns
+
+
+def as_scores(values, name="scores") -> np.ndarray:
+    """Return scores as floats; NaN stands for one that does not exist.
+
+    Raises
+    ------
+    ValueError
+        If they are no numbers of up to 1e12 in size, or rows of unequal length.
+    """
+    try:
+        scores = np.asarray(values)
+        if scores.dtype.kind not in "biufO":
+            raise TypeError(f"their type is {scores.dtype}")
+        scores = scores.astype(float)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{name!r} has values that are no numbers: {error}") from error
+    if (np.abs(scores) > LARGEST).any():
+        raise ValueError(f"{name!r} has values over {LARGEST:.0e} in size.")
+    return scores
+
+
+def _in_order(columns, name):
     """Return the different values in order of appearance, and the place of each in that list."""
     places: dict = {}
-    index = np.array([places.setdefault(value, len(places)) for value in values.tolist()])
-    return list(places), index
+    try:
+        index = [places.setdefault(value, len(places)) for value in columns[name].tolist()]
+    except TypeError as error:
+        raise TypeError(f"The column {name!r} has values that name nothing: {error}") from error
+    return list(places), np.array(index)
 
 
 def _paired(scores, baseline, confidence_level, test):
@@ -295,7 +355,7 @@ def mean_interval(values, confidence_level=0.95) -> tuple[float, float, float]:
 
 def check_level(confidence_level) -> None:
     """Raise a ValueError for a confidence level outside (0, 1)."""
-    if not 0 < confidence_level < 1:
+    if not isinstance(confidence_level, Real) or not 0 < float(confidence_level) < 1:
         raise ValueError(f"confidence_level={confidence_level!r} is not between 0 and 1.")
 
 

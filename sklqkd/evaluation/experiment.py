@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from numbers import Integral
 
 import numpy as np
 from sklearn.base import clone, is_regressor
 from sklearn.exceptions import FitFailedWarning, NotFittedError
 from sklearn.model_selection import check_cv
 from sklearn.pipeline import _name_estimators
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils import check_consistent_length, check_scalar, column_or_1d
 from sklearn.utils.parallel import Parallel, delayed
 
+from ..checks import check_path, class_labels
 from ..cluster import place
 from ..datasets import take_per_class
 from ..fingerprints import Learnt, fingerprint
@@ -21,7 +23,10 @@ from .comparison import Comparison
 from .runs import Run, evaluate
 from .store import Store
 
-__all__ = ["compare"]
+__all__ = ["check_estimators", "compare"]
+
+#: A number of seeds beyond this is a seed that was meant to be in a list.
+_MOST_SEEDS = 100_000
 
 
 def compare(
@@ -139,21 +144,31 @@ def compare(
       estimator  n_pairs  difference  p_value_holm
     0    linear        5        0.76           0.0
     """
-    named = _check_estimators(estimators)
+    named = check_estimators(estimators)
     seeds = _check_seeds(seeds)
     y = column_or_1d(y)
+    class_labels(y)
     check_consistent_length(X, y)
     X_test, y_test, folds = _check_test_data(X, y, X_test, y_test, cv)
-    if baseline is not None and baseline not in named:
+    if baseline is not None and (not isinstance(baseline, str) or baseline not in named):
         raise ValueError(f"baseline={baseline!r} is none of the estimators {list(named)}.")
     fit_params = {} if fit_params is None else fit_params
-    if not isinstance(fit_params, Mapping) or not set(fit_params) <= set(named):
+    is_nested = isinstance(fit_params, Mapping) and all(
+        isinstance(params, Mapping) for params in fit_params.values()
+    )
+    if not is_nested or not set(fit_params) <= set(named):
         raise ValueError(
             "fit_params is a dict that maps names of estimators to dicts of parameters of fit; the "
             f"estimators are {list(named)}."
         )
-    if error_score != "raise" and not (isinstance(error_score, float) and np.isnan(error_score)):
+    is_nan = isinstance(error_score, float) and np.isnan(error_score)
+    if not is_nan and not (isinstance(error_score, str) and error_score == "raise"):
         raise ValueError(f'error_score={error_score!r} is neither "raise" nor np.nan.')
+    if n_jobs is not None and (not isinstance(n_jobs, Integral) or n_jobs == 0):
+        raise ValueError(f"n_jobs={n_jobs!r} is neither None nor a whole number other than 0.")
+    check_scalar(verbose, "verbose", Integral)
+    if checkpoint is not None:
+        check_path(checkpoint, "checkpoint")
     runs = [
         Run(name, seed, fold, _draw(train, y, train_per_class, seed), test)
         for seed in seeds
@@ -211,7 +226,8 @@ def compare(
     return Comparison(columns, baseline=baseline)
 
 
-def _check_estimators(estimators):
+def check_estimators(estimators) -> dict:
+    """Return the classifiers by name, checked."""
     if isinstance(estimators, Mapping):
         named = dict(estimators)
     elif isinstance(estimators, (list, tuple)):
@@ -235,13 +251,20 @@ def _check_estimators(estimators):
 
 def _check_seeds(seeds):
     if isinstance(seeds, (int, np.integer)) and not isinstance(seeds, bool):
+        if seeds > _MOST_SEEDS:
+            raise ValueError(
+                f"seeds={seeds} stands for so many runs of each estimator. For a run with that "
+                f"seed give seeds=[{seeds}]."
+            )
         seeds = range(seeds)
     if isinstance(seeds, (bool, str)) or not np.iterable(seeds):
         raise ValueError(f"seeds={seeds!r} is neither a number nor a sequence of integers.")
     seeds = list(seeds)
     integers = all(isinstance(seed, (int, np.integer)) for seed in seeds)
-    if not seeds or not integers or min(seeds) < 0:
-        raise ValueError(f"seeds={seeds!r}: at least one is needed, each an integer from 0 on.")
+    if not seeds or not integers or min(seeds) < 0 or max(seeds) >= 2**32:
+        raise ValueError(
+            f"seeds={seeds!r}: at least one is needed, each an integer from 0 on, below 2^32."
+        )
     if len(set(seeds)) < len(seeds):
         raise ValueError(f"seeds={seeds!r} holds a seed twice, which would count as two runs.")
     return [int(seed) for seed in seeds]
@@ -254,12 +277,18 @@ def _check_test_data(X, y, X_test, y_test, cv):
     if (X_test is None) == (cv is None):
         raise ValueError("Give test data (X_test, y_test) or cv: one of them, not both.")
     if cv is not None:
-        return X, y, list(check_cv(cv, y, classifier=True).split(X, y))
+        try:
+            folds = list(check_cv(cv, y, classifier=True).split(X, y))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"cv={cv!r} gives no folds: {error}") from error
+        if not folds:
+            raise ValueError(f"cv={cv!r} has no folds.")
+        return X, y, folds
     y_test = column_or_1d(y_test)
     check_consistent_length(X_test, y_test)
     if np.shape(X)[1:] != np.shape(X_test)[1:]:
         raise ValueError(f"X has the shape {np.shape(X)}, but X_test has {np.shape(X_test)}.")
-    if not set(np.unique(y_test).tolist()) & set(np.unique(y).tolist()):
+    if not set(class_labels(y_test).tolist()) & set(class_labels(y).tolist()):
         raise ValueError("No label of y_test is in y. Give both the same labels, of the same type.")
     return X_test, y_test, [(None, None)]
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
-from ..persistence import replacing
+from ..persistence import checksum, replacing
 
 __all__ = ["Store"]
 
@@ -51,6 +51,8 @@ class Store:
                 stored = json.loads(path.read_text())
                 row, data, estimator = stored["row"], stored["data"], stored["estimator"]
                 key = row["estimator"], row["seed"], row["fold"]
+                if stored["checksum"] != checksum([row, data, estimator]):
+                    raise ValueError("wrong checksum")
             except (KeyError, TypeError, ValueError) as error:
                 raise ValueError(
                     f"{path} does not hold a run of a comparison. Delete it, or give another "
@@ -74,5 +76,6 @@ class Store:
         stem = re.sub(r"\W+", "-", name)[:40] + "-" + sha256(name.encode()).hexdigest()[:8]
         path = self.folder / f"{stem}-seed{row['seed']}-fold{row['fold']}.json"
         stored = {"row": row, "data": self.data, "estimator": self.estimators[name]}
+        stored["checksum"] = checksum([row, self.data, self.estimators[name]])
         with replacing(path) as file:
             file.write(json.dumps(stored, indent=1).encode())

@@ -11,9 +11,19 @@ from sklearn.base import clone
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils._plotting import _interval_max_min_ratio
 
+from ..checks import LARGEST, check_path
 from ..evaluation import Comparison, compare
-from ..evaluation.comparison import check_level, mean_interval
-from .evaluation_display import BLUE, ORANGE, axes_for, readable, score_label
+from ..evaluation.comparison import as_scores, check_level, check_table, mean_interval
+from ..evaluation.experiment import check_estimators
+from .evaluation_display import (
+    BLUE,
+    ORANGE,
+    axes_for,
+    check_text,
+    keywords,
+    readable,
+    score_label,
+)
 
 __all__ = ["DistillationCurveDisplay"]
 
@@ -87,8 +97,11 @@ class DistillationCurveDisplay:
         confidence_level=0.95,
     ):
         check_level(confidence_level)
-        self.param_range = list(param_range)
-        self.scores = np.asarray(scores, dtype=float)
+        texts = {"param_name": param_name, "score_name": score_name, "name": name}
+        for parameter, text in {**texts, "baseline_name": baseline_name}.items():
+            check_text(text, parameter)
+        self.param_range = _as_range(param_range)
+        self.scores = as_scores(scores)
         if self.scores.ndim != 2 or len(self.scores) != len(self.param_range):
             raise ValueError(
                 f"scores has shape {self.scores.shape}, but there are {len(self.param_range)} "
@@ -96,7 +109,7 @@ class DistillationCurveDisplay:
             )
         self.baseline_scores = None
         if baseline_scores is not None:
-            baseline_scores = np.atleast_2d(np.asarray(baseline_scores, dtype=float))
+            baseline_scores = np.atleast_2d(as_scores(baseline_scores, "baseline_scores"))
             if baseline_scores.ndim > 2 or len(baseline_scores) not in (1, len(self.param_range)):
                 raise ValueError(
                     f"baseline_scores has shape {baseline_scores.shape} where (n_seeds,) or "
@@ -196,12 +209,17 @@ class DistillationCurveDisplay:
         (3, 3)
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
-        param_range = list(param_range)
+        for given in (param_name, name, baseline_name):
+            check_text(given, "A name")
+        param_range = _as_range(param_range)
         labels = [str(value) for value in param_range]
         if not labels or len(set(labels)) < len(labels):
             raise ValueError(f"param_range={param_range!r} is empty or holds a value twice.")
         data = X, y, X_test, y_test
         others = {} if baseline is None else {baseline_name: baseline}
+        check_estimators({name: estimator, **others})
+        if checkpoint is not None:
+            check_path(checkpoint, "checkpoint")
         baseline_scores = None
         if param_name == "train_per_class":
             found = []
@@ -289,20 +307,24 @@ class DistillationCurveDisplay:
         ValueError
             If a column is missing, or the baseline has other values.
         """
+        check_table(results)
+        check_text(param_name, "param_name")
         param_range, scores = _pivot(results, param_name, metric)
         baseline_scores = None
         if baseline_results is not None:
+            check_table(baseline_results)
             if param_name in baseline_results:
                 values, baseline_scores = _pivot(baseline_results, param_name, metric)
-                if set(values) != set(param_range):
+                texts = [str(value) for value in values]
+                if set(texts) != {str(value) for value in param_range}:
                     raise ValueError(
                         f"The baseline has the values {values} of {param_name}, the results have "
                         f"{param_range}. Give both for the same values."
                     )
-                baseline_scores = [baseline_scores[values.index(value)] for value in param_range]
+                baseline_scores = [baseline_scores[texts.index(str(v))] for v in param_range]
             else:
-                constant = dict.fromkeys([param_name], np.zeros(len(baseline_results["seed"])))
                 table = {key: baseline_results[key] for key in baseline_results}
+                constant = {param_name: np.zeros(np.size(table.get("seed", ())))}
                 _, baseline_scores = _pivot(table | constant, param_name, metric)
         display = cls(
             param_range=param_range,
@@ -333,9 +355,13 @@ class DistillationCurveDisplay:
         display : DistillationCurveDisplay
             The display, with what was drawn in its attributes.
         """
+        line_kw = keywords(line_kw, "line_kw")
+        fill_between_kw = keywords(fill_between_kw, "fill_between_kw")
         ax = axes_for(ax, f"{type(self).__name__}.plot", (6.4, 4.0))
         numeric = all(
-            isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
+            isinstance(value, Real)
+            and not isinstance(value, (bool, np.bool_))
+            and abs(float(value)) <= LARGEST
             for value in self.param_range
         )
         x = np.asarray(self.param_range, float) if numeric else np.arange(len(self.param_range))
@@ -348,8 +374,8 @@ class DistillationCurveDisplay:
             bounds = [mean_interval(row, self.confidence_level) for row in scores[order]]
             mean, low, high = np.array(bounds).T
             line = ax.plot(x[order], mean, style, color=color, label=label, markersize=5)[0]
-            line.set(**(line_kw or {}))
-            fill = {"color": color, "alpha": 0.2, "linewidth": 0, **(fill_between_kw or {})}
+            line.set(**line_kw)
+            fill = {"color": color, "alpha": 0.2, "linewidth": 0, **fill_between_kw}
             self.lines_.append(line)
             self.fill_between_.append(ax.fill_between(x[order], low, high, **fill))
         if not numeric:
@@ -366,12 +392,22 @@ class DistillationCurveDisplay:
         return self
 
 
+def _as_range(param_range):
+    """Return values of a parameter as a list."""
+    if not np.iterable(param_range):
+        raise TypeError(f"param_range={param_range!r} is no list of values.")
+    for value in (values := list(param_range)):
+        check_text(str(value), "A value in param_range")
+    return values
+
+
 def _pivot(results, param_name, metric):
     """Return the parameter's values in order of appearance, and scores (n_values, n_seeds)."""
     for column in (param_name, "seed", metric):
+        check_text(column, "The name of a column")
         if column not in results:
             raise ValueError(f"The results have no column {column!r}.")
-    values = list(results[param_name])
+    values = _as_range(results[param_name])
     columns: Mapping = {
         "estimator": [str(value) for value in values],
         "seed": results["seed"],

@@ -5,14 +5,19 @@ The colours are those of Okabe and Ito, which readers with any colour vision tel
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
+
 import numpy as np
 from sklearn.metrics import accuracy_score
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 from ..evaluation import compare
-from ..evaluation.comparison import check_level, mean_interval
+from ..evaluation.comparison import as_scores, check_level, mean_interval
 
-__all__ = ["BLUE", "GREY", "ORANGE", "EvaluationDisplay", "axes_for", "readable", "score_label"]
+__all__ = [
+    *("BLUE", "GREY", "ORANGE", "EvaluationDisplay", "axes_for", "check_text", "keywords"),
+    *("readable", "score_label"),
+]
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#595959"
 
@@ -66,10 +71,15 @@ class EvaluationDisplay:
 
     def __init__(self, scores, *, score_name="accuracy", baseline=None, confidence_level=0.95):
         check_level(confidence_level)
-        self.scores = {name: np.atleast_1d(np.asarray(v, float)) for name, v in scores.items()}
-        if not self.scores or not all(len(values) for values in self.scores.values()):
-            raise ValueError("scores is empty. Give a score of each classifier.")
-        if baseline is not None and baseline not in self.scores:
+        check_text(score_name, "score_name")
+        check_mapping(scores, "scores")
+        for name in scores:
+            check_text(str(name), "A name in scores")
+        self.scores = {name: np.atleast_1d(as_scores(v, name)) for name, v in scores.items()}
+        if not self.scores or not all(v.ndim == 1 and len(v) for v in self.scores.values()):
+            raise ValueError("scores is empty, or not a list for each classifier.")
+        is_known = isinstance(baseline, Hashable) and baseline in self.scores
+        if baseline is not None and not is_known:
             raise ValueError(f"baseline={baseline!r} is none of the names {list(self.scores)}.")
         self.score_name = score_name
         self.baseline = baseline
@@ -200,6 +210,7 @@ class EvaluationDisplay:
         display : EvaluationDisplay
             The display, with what was drawn in its attributes.
         """
+        check_mapping(y_pred, "y_pred")
         scores = {
             name: [accuracy_score(y_true, labels) for labels in np.atleast_2d(predicted)]
             for name, predicted in y_pred.items()
@@ -223,10 +234,12 @@ class EvaluationDisplay:
         display : EvaluationDisplay
             The display, with what was drawn in its attributes.
         """
+        point_kw = keywords(point_kw, "point_kw")
+        errorbar_kw = keywords(errorbar_kw, "errorbar_kw")
         height = 1.2 + 0.55 * len(self.scores)
         ax = axes_for(ax, f"{type(self).__name__}.plot", (6.4, height))
-        point_style = {"color": BLUE, "alpha": 0.5, "markersize": 5, **(point_kw or {})}
-        errorbar_style = {"color": "black", "capsize": 4, **(errorbar_kw or {})}
+        point_style = {"color": BLUE, "alpha": 0.5, "markersize": 5, **point_kw}
+        errorbar_style = {"color": "black", "capsize": 4, **errorbar_kw}
         self.points_, self.errorbars_, self.baseline_ = [], [], None
         for row, values in enumerate(self.scores.values()):
             mean, low, high = mean_interval(values, self.confidence_level)
@@ -252,11 +265,38 @@ class EvaluationDisplay:
 def axes_for(ax, caller, figsize):
     """Return the axes, or those of a new figure."""
     check_matplotlib_support(caller)
-    if ax is not None:
-        return ax
     import matplotlib.pyplot as plt
 
+    if ax is not None:
+        if not isinstance(ax, plt.Axes):
+            raise TypeError(f"ax must be Axes of Matplotlib or None; it is {type(ax).__name__}.")
+        return ax
+
     return plt.subplots(figsize=figsize, layout="constrained")[1]
+
+
+def check_text(text, name) -> None:
+    """Raise a TypeError for what is no string, a ValueError for one that cannot be drawn."""
+    if not isinstance(text, str):
+        raise TypeError(f"{name}={text!r} is not a string.")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{name}={text!r} has a character that no font has.") from error
+
+
+def check_mapping(value, name) -> None:
+    """Raise a TypeError for what is no dict."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} must be a dict; it is {type(value).__name__}.")
+
+
+def keywords(given, name) -> dict:
+    """Return keywords of Matplotlib, checked."""
+    if given is None:
+        return {}
+    check_mapping(given, name)
+    return dict(given)
 
 
 def readable(name):

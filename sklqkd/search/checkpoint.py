@@ -15,6 +15,7 @@ import zlib
 import numpy as np
 from sklearn.base import clone
 
+from ..checks import check_path
 from ..fingerprints import Learnt, fingerprint
 
 __all__ = ["FinishedFits"]
@@ -48,6 +49,7 @@ class FinishedFits:
     """
 
     def __init__(self, search, X, y, params):
+        check_path(search.checkpoint, "checkpoint")
         self.path = os.fspath(search.checkpoint)
         self._learnt = Learnt(X)
         self._names: dict = {}

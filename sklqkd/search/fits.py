@@ -12,6 +12,7 @@ import time
 from contextlib import nullcontext
 
 import joblib
+import numpy as np
 from joblib.parallel import ParallelBackendBase
 from sklearn.base import clone
 from sklearn.model_selection._validation import _fit_and_score, _score
@@ -250,7 +251,7 @@ def _fit_and_score_stack(X, y, fits, memory_limit, states, folds):
     waiting: list = []
     used = 0
     for i, (estimator, kwargs) in enumerate(fits):
-        key = kwargs["train"].tobytes(), kwargs["test"].tobytes()
+        key = tuple(np.asarray(kwargs[part]).tobytes() for part in ("train", "test"))
         if key not in folds:
             folds[key] = _Fold(estimator, X, y, kwargs)
         known = {} if states is None else {"goes_on": True, "state": states[i]}

@@ -32,6 +32,8 @@ class _StackedHalving(StackedSearch, BaseSuccessiveHalving):
     max_resources: int | str
 
     def _check_input_parameters(self, X, y, split_params):
+        if self.factor <= 1:
+            raise ValueError(f"factor={self.factor!r} must be larger than 1.")
         given, knows = self.max_resources, hasattr(self.estimator, "max_iter")
         if given == "auto" and self.resource == "max_iter" and knows:
             self.max_resources = self.estimator.max_iter  # scikit-learn knows no such default

@@ -103,6 +103,6 @@ def _shape(parameters):
     """Return what may set the shapes of a student apart from those of others."""
     return tuple(
         (name, value if isinstance(value, (str, Number)) else id(value))
-        for name, value in sorted(parameters.items())
+        for name, value in sorted(parameters.items(), key=lambda item: str(item[0]))
         if name not in FREE
     )

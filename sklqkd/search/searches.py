@@ -12,6 +12,7 @@ from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils._param_validation import Interval
 
+from ..atomic import unchanged_on_error
 from .fits import Fits, SearchBackend
 
 __all__ = ["CONSTRAINTS", "StackedGridSearchCV", "StackedRandomizedSearchCV", "StackedSearch"]
@@ -26,6 +27,7 @@ CONSTRAINTS: dict = {
 class StackedSearch(BaseSearchCV):
     """What the stacked searches share; to be named before scikit-learn's class."""
 
+    @unchanged_on_error
     def fit(self, X, y=None, **params):
         """Run fit with all sets of parameters.
 

@@ -7,6 +7,7 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from ..backends import qiskit_circuits, transpilation
@@ -111,7 +112,9 @@ class CircuitMixin:
             Before `fit`.
         """
         check_is_fitted(self)
-        if output not in ("text", "mpl"):
+        check_scalar(decimals, "decimals", Integral, min_val=0)
+        check_scalar(max_length, "max_length", Integral, min_val=1)
+        if not isinstance(output, str) or output not in ("text", "mpl"):
             raise ValueError(f"output={output!r} is not known. Choose 'text' or 'mpl'.")
         import pennylane as qml
 
@@ -156,6 +159,7 @@ class CircuitMixin:
         """
         check_is_fitted(self)
         transpilation.require()
+        check_scalar(measure, "measure", (bool, np.bool_))
         circuit = _quantum_circuit(self, x)
         return transpilation.measured(circuit) if measure else circuit
 
@@ -211,9 +215,9 @@ class CircuitMixin:
             Before `fit`.
         """
         check_is_fitted(self)
-        if shots is not None and (not isinstance(shots, Integral) or shots < 1):
+        if shots is not None and (not isinstance(shots, Integral) or not 1 <= int(shots) <= 2**31):
             raise ValueError(f"shots={shots!r} is not a positive integer, or None for exact.")
-        return _qnode(self, device, shots, device_options)
+        return _qnode(self, device, None if shots is None else int(shots), device_options)
 
     def circuit_resources(
         self, *, basis_gates=None, coupling_map=None, backend=None, optimization_level=1
@@ -333,7 +337,7 @@ def _quantum_circuit(student, x):
 def _qnode(student, device, shots, device_options):
     import pennylane as qml
 
-    if device not in qml.plugin_devices:
+    if not isinstance(device, str) or device not in qml.plugin_devices:
         raise ValueError(
             f"device={device!r} is not installed. PennyLane finds "
             f"{', '.join(map(repr, sorted(qml.plugin_devices)))}; plugins bring more, such as "
@@ -353,7 +357,16 @@ def _qnode(student, device, shots, device_options):
         measurements = _measurements(settings)
         return measurements[0] if settings["measurement"] == "probs" else measurements
 
-    return qml.QNode(circuit, qml.device(device, wires=n_qubits, **device_options), shots=shots)
+    try:
+        made = qml.device(device, wires=n_qubits, **device_options)
+    except (ImportError, MemoryError):
+        raise
+    except Exception as error:  # devices raise errors of many types
+        raise ValueError(
+            f"The device {device!r} cannot be made with {n_qubits} wires and "
+            f"{device_options!r}: {error}"
+        ) from error
+    return qml.QNode(circuit, made, shots=shots)
 
 
 def _resources(student, **target):

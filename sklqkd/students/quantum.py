@@ -129,7 +129,8 @@ def make_circuit(student, circuit, rng, dtype=np.float32):
     """
     encoding = make_encoding(circuit["encoding"], circuit["n_qubits"])
     program = compile_ansatz(circuit["ansatz"], circuit["n_qubits"], circuit["n_layers"])
-    shots, options = student.shots, dict(student.backend_options or {})
+    shots = None if student.shots is None else int(student.shots)
+    options = dict(student.backend_options or {})
     if student.backend == EXACT:
         depolarizing = options.pop("depolarizing", 0.0)
         if options:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import copy
 import sys
-import threading
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from numbers import Integral, Real
 
 import numpy as np
@@ -19,7 +18,6 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet, NeuralNetClassifier
-from skorch.dataset import Dataset
 from skorch.history import History
 from skorch.utils import is_dataset, params_for
 
@@ -29,14 +27,19 @@ from ..images import check_rows, image_layout
 from ..persistence import VersionedState
 from ..random_states import random_generator
 from ..threads import one_thread
+from .torch_training import Rows, StoppedByCallback, as_is, check_device, forked_generators
 
 __all__ = ["ImageNetClassifier"]
 
 # Predicting takes the memory of this many images, whatever `batch_size` is.
 _PREDICTION_BATCH = 256
 
-# torch has one generator for all threads: nets that train in different threads take turns.
-_GENERATOR_LOCK = threading.RLock()
+# Component parameters that would give predictions of other images than those asked for.
+_OURS = frozenset(
+    {"module__image_shape", "module__n_classes"}
+    | {f"iterator_valid__{name}" for name in ("batch_sampler", "collate_fn", "drop_last")}
+    | {f"iterator_valid__{name}" for name in ("sampler", "shuffle")}
+)
 
 
 class ImageNetClassifier(VersionedState, NeuralNetClassifier):
@@ -92,7 +95,7 @@ class ImageNetClassifier(VersionedState, NeuralNetClassifier):
             lr=lr,
             batch_size=batch_size,
             optimizer=optimizer,
-            dataset=_Rows,
+            dataset=Rows,
             train_split=train_split,
             callbacks=callbacks,
             warm_start=warm_start,
@@ -247,7 +250,7 @@ class ImageNetClassifier(VersionedState, NeuralNetClassifier):
         try:
             super().notify(method_name, **cb_kwargs)
         except KeyboardInterrupt as stop:
-            raise _StoppedByCallback from stop
+            raise StoppedByCallback from stop
 
     def check_data(self, X, y):
         """Do nothing: X and y were validated before skorch sees them."""
@@ -261,11 +264,11 @@ class ImageNetClassifier(VersionedState, NeuralNetClassifier):
             params["n_classes"] = len(self.classes_)
         elif prefix == "iterator_train":
             # torch takes no integers of NumPy.
-            params.update(batch_size=int(self.batch_size), shuffle=True, collate_fn=_as_is)
+            params.update(batch_size=int(self.batch_size), shuffle=True, collate_fn=as_is)
         elif prefix == "iterator_valid":
             # A DataLoader draws a seed even if nothing is random: not from torch's generator.
             params.update(
-                batch_size=_PREDICTION_BATCH, collate_fn=_as_is, generator=torch.Generator()
+                batch_size=_PREDICTION_BATCH, collate_fn=as_is, generator=torch.Generator()
             )
         return params | params_for(prefix, self._component_params)
 
@@ -316,19 +319,36 @@ class ImageNetClassifier(VersionedState, NeuralNetClassifier):
         if not resume:
             self._layout = image_layout(X.shape[1], self.image_shape)
         threads = one_thread() if self._is_small else nullcontext()
-        with _forked_generators(seed, self.device), threads:
+        with forked_generators(seed, self.device), threads:
             if not resume:
-                self.initialize()
+                self._initialize()
             self.notify("on_train_begin", X=X, y=y)
-            with suppress(_StoppedByCallback):
+            with suppress(StoppedByCallback):
                 self.fit_loop(X, y, epochs=epochs)
             self.notify("on_train_end", X=X, y=y)
+            if self.history_ and not self.history_[-1]["batches"]:
+                raise ValueError(
+                    "There is no mini-batch to train on. Lower batch_size, or leave out "
+                    "iterator_train__drop_last and iterator_train__sampler."
+                )
             self._next_seed = int(torch.randint(2**31, ()))
         self._set_training(False)
         self._finite_logits(X[:_PREDICTION_BATCH])
         self.classes_inferred_ = classes
         self.n_parameters_ = sum(p.numel() for p in self.module_.parameters() if p.requires_grad)
         return self
+
+    def _initialize(self):
+        try:
+            self.initialize()
+        except torch.OutOfMemoryError:
+            raise
+        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            # skorch and torch check little of what they are given.
+            raise ValueError(
+                f"The network cannot be made with optimizer={self.optimizer!r}, "
+                f"callbacks={self.callbacks!r} and {self._component_params}: {error}"
+            ) from error
 
     def _check_parameters(self):
         for name in self._component_params:
@@ -344,6 +364,21 @@ class ImageNetClassifier(VersionedState, NeuralNetClassifier):
             raise ValueError(
                 f"batch_size == {self.batch_size}, must be >= 1, or -1 for all samples in one "
                 "batch."
+            )
+        if not callable(self.optimizer):
+            raise TypeError(f"optimizer={self.optimizer!r} is no class of torch.optim.")
+        if self.train_split is not None and not callable(self.train_split):
+            raise TypeError(
+                f"train_split={self.train_split!r} is no function that splits a data set, such as "
+                "skorch.dataset.ValidSplit(5), or None."
+            )
+        if not isinstance(self.callbacks, (list, tuple, type(None))):
+            raise TypeError(f"callbacks={self.callbacks!r} is no list of skorch's callbacks.")
+        check_device(self.device)
+        if ours := sorted(_OURS.intersection(self._component_params)):
+            raise ValueError(
+                f"{', '.join(ours)} cannot be set: the shapes follow from the data, and each image "
+                "is predicted once, in its place."
             )
         if not isinstance(self.lr, Real) or not 0 < float(self.lr) < np.inf:
             raise ValueError(f"lr == {self.lr}, must be a finite number > 0.")
@@ -363,32 +398,3 @@ class ImageNetClassifier(VersionedState, NeuralNetClassifier):
                 "images to about [0, 1]."
             )
         return logits
-
-
-class _StoppedByCallback(Exception):  # noqa: N818  (not an error)
-    """Tells a callback's wish to stop, such as early stopping's, from the user's Ctrl-C."""
-
-
-class _Rows(Dataset):
-    """Rows of X with their labels, a whole mini-batch at a time."""
-
-    def __getitems__(self, indices):
-        return self.X[indices], 0 if self.y is None else self.y[indices]
-
-
-def _as_is(batch):
-    return batch
-
-
-@contextmanager
-def _forked_generators(seed, device):
-    """Seed torch's generators for the block, and put them back afterwards."""
-    device = torch.device("cpu" if device is None else device)
-    gpus = [device] if device.type == "cuda" else []
-    with _GENERATOR_LOCK, torch.random.fork_rng(devices=gpus):
-        # torch.manual_seed would also seed the generators of GPUs that take no part.
-        torch.default_generator.manual_seed(seed)
-        for gpu in gpus:
-            with torch.cuda.device(gpu):
-                torch.cuda.manual_seed(seed)
-        yield

@@ -1,0 +1,59 @@
+"""What skorch and torch need to train on rows of an array, and to leave no trace."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+
+import torch
+from skorch.dataset import Dataset
+
+__all__ = ["Rows", "StoppedByCallback", "as_is", "check_device", "forked_generators"]
+
+# torch has one generator for all threads: nets that train in different threads take turns.
+_GENERATOR_LOCK = threading.RLock()
+
+
+def check_device(device) -> None:
+    """Raise a TypeError for what names no device of torch, a ValueError for one that is not there.
+
+    Examples
+    --------
+    >>> check_device("cpu")
+    """
+    if not isinstance(device, (str, torch.device, type(None))):
+        raise TypeError(f"device={device!r} is no name of a device of torch.")
+    try:
+        torch.zeros(1, device="cpu" if device is None else device).cpu()
+    except (AssertionError, RuntimeError) as error:
+        raise ValueError(f"device={device!r} cannot be used: {error}") from error
+
+
+class StoppedByCallback(Exception):  # noqa: N818  (not an error)
+    """Tells a callback's wish to stop, such as early stopping's, from the user's Ctrl-C."""
+
+
+class Rows(Dataset):
+    """Rows of X with their labels, a whole mini-batch at a time."""
+
+    def __getitems__(self, indices):
+        return self.X[indices], 0 if self.y is None else self.y[indices]
+
+
+def as_is(batch):
+    """Return a mini-batch, which Rows has put together already."""
+    return batch
+
+
+@contextmanager
+def forked_generators(seed, device):
+    """Seed torch's generators for the block, and put them back afterwards."""
+    device = torch.device("cpu" if device is None else device)
+    gpus = [device] if device.type == "cuda" else []
+    with _GENERATOR_LOCK, torch.random.fork_rng(devices=gpus):
+        # torch.manual_seed would also seed the generators of GPUs that take no part.
+        torch.default_generator.manual_seed(seed)
+        for gpu in gpus:
+            with torch.cuda.device(gpu):
+                torch.cuda.manual_seed(seed)
+        yield
