@@ -2,7 +2,7 @@
 
 The long one makes well over 10,000 inputs of tests/test_fuzz.py::
 
-    python -m pytest tests/test_fuzz.py --hypothesis-profile=thorough --hypothesis-seed=1
+    python -m pytest tests/test_fuzz.py tests/test_fuzz_tools.py --hypothesis-profile=thorough
 """
 
 from hypothesis import HealthCheck, settings
