@@ -283,14 +283,25 @@ def _check_test_data(X, y, X_test, y_test, cv):
             raise ValueError(f"cv={cv!r} gives no folds: {error}") from error
         if not folds:
             raise ValueError(f"cv={cv!r} has no folds.")
+        indices = [rows for fold in folds for rows in map(np.asarray, fold) if rows.size]
+        if any(rows.dtype.kind in "iu" and rows.max() >= len(y) for rows in indices):
+            raise ValueError(f"cv={cv!r} names rows beyond the {len(y)} of X.")
         return X, y, folds
     y_test = column_or_1d(y_test)
     check_consistent_length(X_test, y_test)
-    if np.shape(X)[1:] != np.shape(X_test)[1:]:
-        raise ValueError(f"X has the shape {np.shape(X)}, but X_test has {np.shape(X_test)}.")
+    shapes = [_shape(images, name) for images, name in ((X, "X"), (X_test, "X_test"))]
+    if shapes[0][1:] != shapes[1][1:]:
+        raise ValueError(f"X has the shape {shapes[0]}, but X_test has {shapes[1]}.")
     if not set(class_labels(y_test).tolist()) & set(class_labels(y).tolist()):
         raise ValueError("No label of y_test is in y. Give both the same labels, of the same type.")
     return X_test, y_test, [(None, None)]
+
+
+def _shape(images, name):
+    try:
+        return np.shape(images)
+    except ValueError as error:
+        raise ValueError(f"{name} has rows of unequal length: {error}") from error
 
 
 def _draw(train, y, train_per_class, seed):
