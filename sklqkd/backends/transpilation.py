@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from numbers import Integral
 
 import numpy as np
+from sklearn.utils import check_scalar
 
 from ..circuits.gates import GateCircuit
 from .qiskit_circuits import quantum_circuit
@@ -96,6 +98,7 @@ def transpiled(circuit, *, basis_gates=None, coupling_map=None, backend=None, op
     from qiskit.transpiler import CouplingMap
     from qiskit.transpiler.exceptions import TranspilerError
 
+    check_scalar(optimization_level, "optimization_level", Integral, min_val=0, max_val=3)
     if backend is not None:
         if basis_gates is not None or coupling_map is not None:
             raise ValueError(
