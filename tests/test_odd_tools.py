@@ -239,7 +239,7 @@ def test_odd_exports():
     assert np.sum(student.qnode(shots=True)(X[0])) == 1
 
 
-@pytest.mark.parametrize("chunk", [1, 40, 2**22])
+@pytest.mark.parametrize("chunk", [1, 100, 2**22])
 @pytest.mark.parametrize("device", ["default.qubit", "default.mixed", "lightning.qubit"])
 def test_a_device_takes_rows_and_shots_in_parts(device, chunk, monkeypatch):
     student = STUDENT.__sklearn_clone__().fit(X, Y)
@@ -247,7 +247,7 @@ def test_a_device_takes_rows_and_shots_in_parts(device, chunk, monkeypatch):
     student.set_params(backend=device)
     monkeypatch.setattr(pennylane_devices, "CHUNK", chunk)
     np.testing.assert_allclose(student.predict_proba(X), expected, atol=1e-6)
-    if device != "lightning.qubit":
+    if device != "lightning.qubit" and chunk > 1:
         measured = student.set_params(shots=1000).predict_proba(X)
         np.testing.assert_allclose(measured, expected, atol=0.1)
         assert np.abs(measured - expected).max() > 1e-4
