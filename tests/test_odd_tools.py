@@ -231,6 +231,7 @@ def test_odd_exports():
         lambda: student.circuit_resources(backend=np.True_),
         lambda: student.circuit_resources(optimization_level=np.array([3, 3])),
         lambda: student.set_params(backend=np.array([3, 3])).predict(X),
+        lambda: student.set_params(backend="statevector", backend_options=True).predict(X),
         lambda: student.qnode(device=[1]),
         lambda: student.qnode(nobody=1),
     ):

@@ -50,8 +50,8 @@ class QuantumStudent(Student):
 
     def _fitted_network(self):
         # The backend is that which the student is set to now, whatever it was trained on.
-        settings = map(str, (self.backend, self.device, self.shots))
-        if tuple(settings) != (EXACT, "cpu", "None"):
+        settings = map(str, (self.backend, self.device, self.shots, self.backend_options))
+        if tuple(settings) != (EXACT, "cpu", "None", "None"):
             self._validate_params()  # they may have been set after the fit
         rng = numpy_generator(self.random_state)
         architecture = QuantumArchitecture(self, self.circuit_, rng, np.float64)
