@@ -67,7 +67,7 @@ def tool_answer(call, *args, **kwargs):
     def quiet():
         warnings.filterwarnings("ignore", category=FitFailedWarning)
         warnings.filterwarnings("ignore", "One or more of the (test|train) scores")
-        warnings.filterwarnings("ignore", "Scoring failed")
+        warnings.filterwarnings("ignore", "Scoring failed|The scoring .* sample_weight")
         warnings.filterwarnings("ignore", "The total space of parameters . is smaller than n_iter")
         return call(*args, **kwargs)
 

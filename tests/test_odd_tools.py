@@ -240,6 +240,16 @@ def test_odd_exports():
     assert np.sum(student.qnode(shots=True)(X[0])) == 1
 
 
+@pytest.mark.parametrize(
+    "options", [{"coupling_map": True}, {"initial_layout": True}, {"basis_gates": ["cx"]}], ids=str
+)
+def test_odd_targets_of_aer(options):
+    student = STUDENT.__sklearn_clone__().fit(X, Y)
+    student.set_params(backend="qiskit.aer", backend_options=options)
+    with pytest.raises(ValueError, match="cannot be transpiled"):
+        student.predict(X)
+
+
 @pytest.mark.parametrize("chunk", [1, 100, 2**22])
 @pytest.mark.parametrize("device", ["default.qubit", "default.mixed", "lightning.qubit"])
 def test_a_device_takes_rows_and_shots_in_parts(device, chunk, monkeypatch):

@@ -88,7 +88,8 @@ def compile_circuit(
     if transpile_options is not None:
         try:
             quantum = transpile(quantum, seed_transpiler=SEED, **transpile_options)
-        except (TranspilerError, TypeError) as error:
+        except (TranspilerError, AttributeError, LookupError, TypeError) as error:
+            # Qiskit looks at the values of its options where it needs them.
             raise ValueError(f"The circuit cannot be transpiled: {error}") from error
     quantum, qubits = _without_measurements(quantum, identities)
     while unknown := _unknown_gates(quantum, known_gates):
