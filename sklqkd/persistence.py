@@ -130,6 +130,10 @@ def checksum(value) -> str:
     checksum : str
         32 hexadecimal digits.
 
+    See Also
+    --------
+    sklqkd.fingerprints.fingerprint : Of what was asked for, seeds aside, rather than what is held.
+
     Examples
     --------
     >>> import numpy as np
