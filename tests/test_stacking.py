@@ -1,5 +1,7 @@
 """Stacked training: each student is the one that a lone fit gives."""
 
+from itertools import product
+
 import numpy as np
 import pennylane as qml
 import pytest
@@ -61,9 +63,26 @@ def assert_same_as_lone(students, X, y, compiled=None, **fit_params):
 # circuits
 
 
+def gates_with_phases(weights, wires):
+    qml.ISWAP(wires=wires[:2])
+    for layer in weights:
+        for angle, wire in zip(layer, wires, strict=True):
+            qml.RX(angle, wires=wire)
+        for wire in wires[1:]:
+            qml.CY(wires=[wires[0], wire])
+
+
+gates_with_phases.shape = lambda n_layers, n_wires: (n_layers, n_wires)
+
+
 @both_ways
-@pytest.mark.parametrize("ansatz", ["strongly_entangling", "basic_entangler", "rotations"])
-@pytest.mark.parametrize("n_qubits", [1, 3, 5])
+@pytest.mark.parametrize(
+    ("ansatz", "n_qubits"),
+    [
+        *product(["strongly_entangling", "basic_entangler", "rotations"], [1, 3, 5]),
+        *product([gates_with_phases, "none"], [2, 3]),
+    ],
+)
 def test_unitaries_and_gradients_are_those_of_the_dense_kernel(ansatz, n_qubits, compiled):
     program, _ = compile_ansatz(ansatz, n_qubits, 2).split_readout()
     rng = np.random.default_rng(0)
