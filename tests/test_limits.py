@@ -199,3 +199,9 @@ def test_encodings_of_any_size_have_norm_one(name, value, dtype):
     np.testing.assert_allclose(np.linalg.norm(states, axis=0), 1, atol=20 * np.finfo(dtype).eps)
     gradient = encoding.backward(np.ones_like(states))
     assert np.isfinite(gradient).all()
+
+
+def test_epochs_that_are_never_reached_cost_nothing(data):
+    X, y = data
+    endless = student(lam=0, max_iter=10**12, n_iter_no_change=1, tol=1e9)
+    assert endless.fit(X, y, teacher_logits=np.zeros((12, 3))).n_iter_ == 2
