@@ -9,7 +9,7 @@ import numpy as np
 
 from ..circuits.gates import GateCircuit
 from .qiskit_circuits import quantum_circuit
-from .transpilation import SEED, measured
+from .transpilation import measured, transpile
 
 __all__ = ["CompiledCircuit", "compile_circuit", "measure"]
 
@@ -79,18 +79,12 @@ def compile_circuit(
     ValueError
         If a noisy gate may not stay.
     """
-    from qiskit import transpile
     from qiskit.circuit import ParameterVector
-    from qiskit.transpiler.exceptions import TranspilerError
 
     angles = ParameterVector("angle", circuit.n_angles)
     quantum = measured(quantum_circuit(circuit, angles))
     if transpile_options is not None:
-        try:
-            quantum = transpile(quantum, seed_transpiler=SEED, **transpile_options)
-        except (TranspilerError, AttributeError, LookupError, TypeError) as error:
-            # Qiskit looks at the values of its options where it needs them.
-            raise ValueError(f"The circuit cannot be transpiled: {error}") from error
+        quantum = transpile(quantum, **transpile_options)
     quantum, qubits = _without_measurements(quantum, identities)
     while unknown := _unknown_gates(quantum, known_gates):
         if lost := unknown.intersection(noisy_gates):

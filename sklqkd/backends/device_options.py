@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from .noise import aer_noise, check_strengths
-from .transpilation import fake_backend
+from .transpilation import fake_backend, refuse_second_target
 
 __all__ = [
     "DEFAULTS",
@@ -40,11 +40,7 @@ def transpile_options(options, device):
     """Return the options of qiskit.transpile, or None if there is nothing to transpile for."""
     given = {key: value for key, value in options.items() if value is not None}
     if device is not None:
-        if "basis_gates" in given or "coupling_map" in given:
-            raise ValueError(
-                "backend already says which gates and which pairs of qubits there are. Give "
-                "either backend, or basis_gates and coupling_map."
-            )
+        refuse_second_target(given.get("basis_gates"), given.get("coupling_map"))
         return {**DEFAULTS, **given, "backend": device}
     if given.keys() <= {"optimization_level"}:
         return None

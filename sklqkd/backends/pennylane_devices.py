@@ -10,7 +10,7 @@ from ..circuits.gates import GateCircuit
 from ..threads import in_pennylane
 from .noise import check_strengths, noisy_operations
 
-__all__ = ["PennyLaneBackend", "installed_devices"]
+__all__ = ["PennyLaneBackend", "installed_devices", "make_device"]
 
 #: Amplitudes or measured bits of one circuit: bounds its memory, whatever the rows and shots.
 CHUNK = 2**22
@@ -22,6 +22,40 @@ def installed_devices() -> list[str]:
     import pennylane as qml
 
     return sorted(qml.plugin_devices)
+
+
+def make_device(name, n_qubits, options, given_as):
+    """Return a PennyLane device.
+
+    Parameters
+    ----------
+    name : str
+    n_qubits : int
+    options : dict
+        The device's own.
+    given_as : str
+        What the user gave them as, for the message.
+
+    Returns
+    -------
+    device : pennylane.devices.Device
+
+    Raises
+    ------
+    ValueError
+        If the device cannot be made so.
+    """
+    import pennylane as qml
+
+    try:
+        return qml.device(name, wires=n_qubits, **options)
+    except (ImportError, MemoryError):
+        raise
+    except Exception as error:  # devices raise errors of many types
+        raise ValueError(
+            f"The device {name!r} cannot be made with {n_qubits} wires and "
+            f"{given_as}={options!r}: {error}"
+        ) from error
 
 
 class PennyLaneBackend:
@@ -74,18 +108,8 @@ class PennyLaneBackend:
         self.has_adjoint = can_adjoint and diff_method != "parameter-shift"
 
     def _make_device(self, **seed):
-        import pennylane as qml
-
         options = {**self._options, **seed}
-        try:
-            return qml.device(self.name, wires=self.n_qubits, **options)
-        except (ImportError, MemoryError):
-            raise
-        except Exception as error:  # devices raise errors of many types
-            raise ValueError(
-                f"The device {self.name!r} cannot be made with {self.n_qubits} wires and "
-                f"backend_options={self._options!r}: {error}"
-            ) from error
+        return make_device(self.name, self.n_qubits, options, "backend_options")
 
     def _offers_adjoint(self):
         import pennylane as qml

@@ -12,14 +12,14 @@ from ..circuits.gates import GateCircuit
 from .qiskit_circuits import quantum_circuit
 
 __all__ = [
-    *("SEED", "count_gates", "fake_backend", "measured", "openqasm", "require"),
-    *("symbolic_circuit", "transpiled"),
+    *("count_gates", "fake_backend", "measured", "openqasm", "refuse_second_target", "require"),
+    *("symbolic_circuit", "transpile", "transpiled"),
 ]
 
 #: Gates of IBM's older devices, the default target.
 BASIS_GATES = ("cx", "rz", "sx", "x")
 #: Layout and routing try random starts; gates and counts are to be the same in every run.
-SEED = 0
+_SEED = 0
 
 
 def require(module: str = "qiskit", package: str = "qiskit") -> None:
@@ -94,17 +94,11 @@ def transpiled(circuit, *, basis_gates=None, coupling_map=None, backend=None, op
     ValueError
         If the target is given twice, or cannot run the circuit.
     """
-    from qiskit import transpile
     from qiskit.transpiler import CouplingMap
-    from qiskit.transpiler.exceptions import TranspilerError
 
     check_scalar(optimization_level, "optimization_level", Integral, min_val=0, max_val=3)
     if backend is not None:
-        if basis_gates is not None or coupling_map is not None:
-            raise ValueError(
-                "backend already says which gates and which pairs of qubits there are. Give either "
-                "backend, or basis_gates and coupling_map."
-            )
+        refuse_second_target(basis_gates, coupling_map)
         backend = fake_backend(backend) if isinstance(backend, str) else backend
         if not hasattr(backend, "num_qubits"):
             raise ValueError(
@@ -125,12 +119,29 @@ def transpiled(circuit, *, basis_gates=None, coupling_map=None, backend=None, op
                     f"coupling_map={coupling_map!r} is no list of pairs of qubits: {error}"
                 ) from error
         target["coupling_map"] = coupling_map
+    return transpile(circuit, **target, optimization_level=optimization_level)
+
+
+def transpile(circuit, **options):
+    """Return a circuit from qiskit.transpile, the same one in every run; or raise a ValueError."""
+    import qiskit
+    from qiskit.transpiler.exceptions import TranspilerError
+
     try:
-        return transpile(
-            circuit, **target, optimization_level=optimization_level, seed_transpiler=SEED
+        return qiskit.transpile(circuit, seed_transpiler=_SEED, **options)
+    except (TranspilerError, AttributeError, LookupError, TypeError) as error:
+        # Qiskit looks at the values of its options where it needs them.
+        reason = getattr(error, "message", error)
+        raise ValueError(f"The circuit cannot be transpiled: {reason}") from error
+
+
+def refuse_second_target(basis_gates, coupling_map) -> None:
+    """Raise a ValueError for gates or pairs of qubits that are given beside a backend."""
+    if basis_gates is not None or coupling_map is not None:
+        raise ValueError(
+            "backend already says which gates and which pairs of qubits there are. Give either "
+            "backend, or basis_gates and coupling_map."
         )
-    except TranspilerError as error:
-        raise ValueError(f"The circuit cannot be transpiled: {error.message}") from error
 
 
 def fake_backend(name: str):

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from ..backends import qiskit_circuits, transpilation
+from ..backends import pennylane_devices, qiskit_circuits, transpilation
 from ..circuits import ansatz_template, trace_template
 from ..circuits.gates import ansatz_gates
 from ..circuits.preparation import make_preparation
@@ -357,15 +357,7 @@ def _qnode(student, device, shots, device_options):
         measurements = _measurements(settings)
         return measurements[0] if settings["measurement"] == "probs" else measurements
 
-    try:
-        made = qml.device(device, wires=n_qubits, **device_options)
-    except (ImportError, MemoryError):
-        raise
-    except Exception as error:  # devices raise errors of many types
-        raise ValueError(
-            f"The device {device!r} cannot be made with {n_qubits} wires and "
-            f"{device_options!r}: {error}"
-        ) from error
+    made = pennylane_devices.make_device(device, n_qubits, device_options, "device_options")
     return qml.QNode(circuit, made, shots=shots)
 
 
