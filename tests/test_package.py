@@ -17,6 +17,7 @@ ALLOWED = {
     "cluster": set(),
     "fingerprints": {"targets"},
     "checks": set(),
+    "exceptions": set(),
     "images": {"checks"},
     "optimizers": set(),
     "persistence": {"_version", "checks"},

@@ -1,0 +1,7 @@
+"""Warnings of the package that a program may want to catch by name."""
+
+__all__ = ["TeacherWarning"]
+
+
+class TeacherWarning(UserWarning):
+    """What a teacher says and what the student is trained on do not seem to belong together."""
