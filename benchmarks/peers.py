@@ -367,6 +367,127 @@ class TorchQuantum(_Torch):
         return self.measure(device)
 
 
+class TensorCircuit(PennyLaneJax):
+    """tensorcircuit-ng on jax: the state as a tensor network, vmapped, the step under jax.jit."""
+
+    name = "TensorCircuit jax.jit"
+
+    def node(self, problem, interface="jax"):
+        """Return a function of a batch of states and weights, a value per qubit."""
+        import jax
+        import jax.numpy as jnp
+        import tensorcircuit
+
+        tensorcircuit.set_backend("jax")
+        n_qubits, ansatz = problem.n_qubits, problem.ansatz
+
+        def one(state, weights):
+            circuit = tensorcircuit.Circuit(n_qubits, inputs=state)
+            for index, layer in enumerate(weights):
+                for qubit, angles in enumerate(layer):
+                    first, last = (
+                        (circuit.rx, circuit.rz) if ansatz == "ring" else (circuit.rz,) * 2
+                    )
+                    first(qubit, theta=angles[0])
+                    circuit.ry(qubit, theta=angles[1])
+                    last(qubit, theta=angles[2])
+                reach = 1 if ansatz == "ring" else index % (n_qubits - 1) + 1
+                for qubit in range(n_qubits):
+                    circuit.cnot(qubit, (qubit + reach) % n_qubits)
+            probabilities = jnp.abs(circuit.state()) ** 2
+            signs = 1.0 - 2.0 * (np.arange(2**n_qubits)[:, None] >> np.arange(n_qubits)[::-1] & 1)
+            return probabilities @ signs.astype(np.float32)
+
+        batched = jax.vmap(one, in_axes=(0, None))
+        return lambda states, weights: list(batched(states, weights).T)
+
+
+class FastQML(_Torch):
+    """fastqml: a layer of rotations as one Kronecker matrix, gates on pairs as one product each."""
+
+    name = "fastqml"
+    most_qubits, limit = 10, "its 2^n x 2^n matrices are too large"
+
+    def build(self, problem):
+        """See _Torch."""
+        from fastqml import gate_fusion
+
+        self.fusion, n_qubits = gate_fusion, problem.n_qubits
+        self.is_ring = problem.ansatz == "ring"
+        self.weights = self.torch.nn.Parameter(self.torch.from_numpy(problem.weights.copy()))
+        options = self.torch.device("cpu"), self.torch.float32
+        self.cnot = gate_fusion.build_cnot_4x4(1, *options)
+        self.entanglers = []
+        for layer in range(N_LAYERS):
+            reach = 1 if self.is_ring else layer % (n_qubits - 1) + 1
+            edges = [(qubit, (qubit + reach) % n_qubits) for qubit in range(n_qubits)]
+            plans = [gate_fusion.compute_two_qubit_plans([e], n_qubits, *options) for e in edges]
+            self.entanglers.append([plan for (plan,) in plans])
+        basis = np.arange(2**n_qubits)[:, None] >> np.arange(n_qubits)[::-1] & 1
+        self.signs = self.torch.from_numpy(1 - 2 * basis.astype(np.float32))
+        return [self.weights]
+
+    def rotations(self, angles):
+        """Return real and imaginary parts of a layer's 2 x 2 matrices."""
+        fusion, multiply = self.fusion, self.torch.matmul
+        if not self.is_ring:
+            return fusion.build_rot_gates(*angles.T)
+        x_real, x_imag = fusion.build_rx_gates(angles[:, 0])
+        yz_real, yz_imag = fusion.build_ry_rz_gates(angles[:, 1], angles[:, 2])
+        return (
+            multiply(yz_real, x_real) - multiply(yz_imag, x_imag),
+            multiply(yz_real, x_imag) + multiply(yz_imag, x_real),
+        )
+
+    def expectations(self, states):
+        """See _Torch."""
+        real = states.reshape(-1, *[2] * self.weights.shape[1])
+        imag = self.torch.zeros_like(real)
+        for angles, plans in zip(self.weights, self.entanglers, strict=True):
+            real, imag = self.fusion.apply_su2_layer(real, imag, *self.rotations(angles))
+            for plan in plans:
+                real, imag = self.fusion.apply_disjoint_two_qubit_layer(
+                    real, imag, plan, *self.cnot
+                )
+        return (real.square() + imag.square()).reshape(len(states), -1) @ self.signs
+
+
+class Scaluq(Implementation):
+    """scaluq's batched states, which have no gradients; rows enter as lists of numbers."""
+
+    name = "scaluq"
+    trains = False
+    inference_rows = 2000
+
+    def __init__(self, problem):
+        import scaluq
+
+        self.problem, n_qubits = problem, problem.n_qubits
+        self.empty = lambda rows: scaluq.StateVectorBatched(rows, n_qubits, "f32", "host_serial")
+        gate, self.circuit = scaluq.gate, scaluq.Circuit("f32")
+        # Its qubit 0 is the least significant bit: wire q is its qubit n - 1 - q.
+        for layer in problem.weights:
+            for wire, angles in enumerate(map(np.ndarray.tolist, layer)):
+                for make, angle in zip((gate.RX, gate.RY, gate.RZ), angles, strict=True):
+                    self.circuit.add_gate(make(n_qubits - 1 - wire, angle, precision="f32"))
+            for wire in range(n_qubits):
+                target = (wire + 1) % n_qubits
+                qubits = n_qubits - 1 - wire, n_qubits - 1 - target
+                self.circuit.add_gate(gate.CX(*qubits, precision="f32"))
+
+    def predict(self, problem):
+        """See Implementation."""
+        chunks = []
+        for chunk in problem.chunks():
+            states = self.empty(len(chunk))
+            states.load(chunk.tolist())
+            self.circuit.update_quantum_state(states)
+            zeros = [states.get_zero_probability(q) for q in range(problem.n_qubits)[::-1]]
+            chunks.append(2 * np.transpose(zeros) - 1)
+        expectations = np.concatenate(chunks)
+        return expectations @ self.problem.coef.T + self.problem.intercept
+
+
 class Aer(Implementation):
     """The paper's way: a list of Qiskit circuits, one per sample, 5000 shots each."""
 
@@ -448,8 +569,11 @@ class HeadFloor(_Torch):
         return self.given
 
 
-CHECKED = (PennyLaneTorch, PennyLaneTorchLayer, PennyLaneJax, DeepQuantum, TorchQuantum, Lightning)
+CHECKED = (
+    *(PennyLaneTorch, PennyLaneTorchLayer, PennyLaneJax, TensorCircuit, FastQML),
+    *(DeepQuantum, TorchQuantum, Lightning, Scaluq),
+)
 #: In the order of the columns; the library itself comes first.
 IMPLEMENTATIONS = (Sklqkd, SklqkdNumPy, SklqkdDouble, *CHECKED, Aer, MatrixFloor, HeadFloor)
-DEFAULT_ANSATZ = (Sklqkd, SklqkdNumPy, PennyLaneTorch, PennyLaneJax)
-IN_MEMORY = (*DEFAULT_ANSATZ, DeepQuantum)
+DEFAULT_ANSATZ = (Sklqkd, SklqkdNumPy, PennyLaneTorch, PennyLaneJax, TensorCircuit, FastQML)
+IN_MEMORY = (Sklqkd, SklqkdNumPy, PennyLaneTorch, PennyLaneJax, DeepQuantum)
