@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import callbacks, datasets, evaluation, losses, persistence, plotting, search
+    from . import callbacks, datasets, evaluation, exceptions, losses, persistence, plotting, search
     from .reducers import CenterCropReducer, ConvReducer, FCReducer, PCAReducer, PoolingReducer
     from .students import (
         DistilledLinearClassifier,
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         QNNClassifier,
     )
     from .teachers import AlexNetClassifier, LeNetClassifier, ResNetClassifier
+    from .torch_teacher import TorchTeacher
 
 __all__ = [
     "AlexNetClassifier",
@@ -35,10 +36,12 @@ __all__ = [
     "PoolingReducer",
     "QNNClassifier",
     "ResNetClassifier",
+    "TorchTeacher",
     "__version__",
     "callbacks",
     "datasets",
     "evaluation",
+    "exceptions",
     "losses",
     "persistence",
     "plotting",
@@ -58,6 +61,7 @@ _HOME = {
     "PoolingReducer": "reducers",
     "QNNClassifier": "students",
     "ResNetClassifier": "teachers",
+    "TorchTeacher": "torch_teacher",
 }
 
 

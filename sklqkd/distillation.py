@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Real
@@ -9,10 +10,13 @@ from numbers import Real
 import numpy as np
 from sklearn.utils import check_array
 
+from .agreement import Finding, heed, nobody_teaches, unknown_to_all, with_the_mark
 from .checks import refuses_overflow
+from .exceptions import TeacherWarning
 from .losses import DISTILLATION_LOSSES, DistillationLoss, softened
 from .schedules import resolve_schedule
-from .targets import check_teacher, check_teacher_logits, teacher_logits
+from .targets import Word, check_teacher, check_teacher_logits, teacher_word
+from .torch_teacher import is_torch_module
 from .training import Lesson
 
 __all__ = ["Teaching", "labelled_rows", "teach"]
@@ -37,6 +41,9 @@ class Teaching:
         The temperature of each teacher, by epoch.
     lam : callable
         Share of the distillation term in the loss, by epoch.
+    columns : list of ndarray of int, shape (n_teacher_classes,)
+        For each teacher the student's class that each of its classes is, -1 for none; empty where
+        none was asked.
     """
 
     loss: DistillationLoss
@@ -44,6 +51,7 @@ class Teaching:
     weights: Sequence[float]
     temperatures: list[Callable[[int], float]]
     lam: Callable[[int], float]
+    columns: list[np.ndarray] = field(default_factory=list)
     _last: tuple = field(default=(), repr=False)
 
     def take(self, rows: np.ndarray) -> Teaching:
@@ -105,9 +113,9 @@ def labelled_rows(student, y: np.ndarray, has_logits: bool) -> np.ndarray | None
     labelled = y != marker
     if labelled.all():
         return None
+    if labelled.any() and len(np.unique(y[labelled])) < 2:
+        return None  # labels -1 and 1: with one class there is nothing to learn
     if student.cv != "prefit" and not has_logits:
-        if len(np.unique(y[labelled])) < 2:
-            return None  # labels -1 and 1
         raise ValueError(
             f"{(~labelled).sum()} images have no label (y = {marker!r}), but cv={student.cv!r} "
             "trains the teacher on these very images. Fit the teacher before, and set "
@@ -117,7 +125,7 @@ def labelled_rows(student, y: np.ndarray, has_logits: bool) -> np.ndarray | None
 
 
 def teach(
-    student, X, y, classes, sample_weight, given_logits, ask=teacher_logits
+    student, X, y, classes, labelled, sample_weight, given_logits, ask=teacher_word, told=None
 ) -> Teaching | None:
     """Ask a distilled student's teachers, once, before training.
 
@@ -127,21 +135,32 @@ def teach(
     X : array-like of shape (n_samples, n_features)
     y : ndarray of shape (n_samples,)
     classes : ndarray of shape (n_classes,)
+    labelled : ndarray of bool, shape (n_samples,), or None
+        As :func:`labelled_rows` returns it.
     sample_weight : ndarray of shape (n_samples,) or None
     given_logits : array-like of shape (n_samples, n_classes) or None
         Used instead of the teachers.
-    ask : callable, default=teacher_logits
-        How a teacher is asked: :func:`sklqkd.targets.teacher_logits`, or one like it.
+    ask : callable, default=teacher_word
+        How a teacher is asked: :func:`sklqkd.targets.teacher_word`, or one like it.
+    told : set, default=None
+        What was warned of before, which is not repeated; added to.
 
     Returns
     -------
     teaching : Teaching or None
         None where nobody teaches.
 
+    Warns
+    -----
+    TeacherWarning
+        If what the teachers say does not seem to belong to the labels, or nobody teaches.
+
     Raises
     ------
     NotFittedError
         If a teacher is not fitted and `cv` is "prefit".
+    TypeError
+        If a teacher is no classifier with probabilities.
     ValueError
         If teachers, temperatures and weights do not belong together, or one is out of range.
     """
@@ -155,20 +174,66 @@ def teach(
     weights = _weights(student, n_teachers)
     n_values = 1 if isinstance(student.lam, Real) else student.max_iter
     is_silent = all(lam(epoch) == 0 for epoch in range(n_values))
+    told = set() if told is None else told
+    columns: list[np.ndarray] = []
     if given_logits is not None:
-        logits = [check_teacher_logits(given_logits, len(y), classes)]
+        checked = check_teacher_logits(given_logits, len(y), classes)
+        if is_silent:
+            return None
+        logits, findings = [checked], []
+        if loss.needs_teacher:
+            word = Word(checked, classes)
+            *_, findings = heed(
+                word, y, classes, labelled, "whose logits were given", may_match=False
+            )
     elif not loss.needs_teacher:
-        logits = [np.zeros((len(y), len(classes)), np.float32)]
+        logits, findings = [np.zeros((len(y), len(classes)), np.float32)], []
     elif not teachers:
+        if not is_silent:
+            _tell([nobody_teaches(student)], told)
         return None
     else:
         for teacher in teachers:
             check_teacher(teacher, student.n_features_in_, student.cv)
         if is_silent:
             return None
-        options = {"cv": student.cv, "sample_weight": sample_weight}
-        logits = [ask(teacher, X, y, classes, **options) for teacher in teachers]
-    return None if is_silent else Teaching(loss, logits, weights, temperatures, lam)
+        logits, columns, findings = _heed_all(
+            student, teachers, X, y, classes, labelled, sample_weight, ask
+        )
+    if is_silent:
+        return None
+    _tell(findings, told)
+    return Teaching(loss, logits, weights, temperatures, lam, columns)
+
+
+def _heed_all(student, teachers, X, y, classes, labelled, sample_weight, ask):
+    """Return the logits of all teachers, what their classes are, and what there is to tell."""
+    options = {"cv": student.cv, "sample_weight": sample_weight}
+    logits, columns, findings = [], [], []
+    for teacher in teachers:
+        if is_torch_module(teacher):
+            options["image_shape"] = student.image_shape
+        word = ask(teacher, X, y, classes, **options)
+        name = type(teacher).__name__
+        is_prefit = student.cv == "prefit"
+        heard, of_classes, found = heed(word, y, classes, labelled, name, may_match=is_prefit)
+        logits.append(heard)
+        columns.append(of_classes)
+        findings += found
+    unknown = unknown_to_all(student, y, classes, columns)
+    if labelled is None and student.unlabelled in classes.tolist():
+        findings = [with_the_mark(finding, student.unlabelled) for finding in findings]
+    if unknown:  # which says why favourites do not agree
+        findings = [finding for finding in findings if finding.about[0] != "guessing"]
+    return logits, columns, unknown + findings
+
+
+def _tell(findings: list[Finding], told: set):
+    """Warn of what was not told before."""
+    for finding in findings:
+        if finding.about not in told:
+            told.add(finding.about)
+            warnings.warn(finding.text, TeacherWarning, stacklevel=2)
 
 
 def _as_list(teacher):

@@ -29,7 +29,9 @@ ALLOWED = {
     "encodings": set(),
     "statevector": set(),
     "datasets": {"random_states"},
-    "targets": {"checks"},
+    "torch_teacher": {"checks", "images"},
+    "targets": {"checks", "torch_teacher"},
+    "agreement": {"losses", "targets"},
     "circuits": {"encodings", "statevector", "threads"},
     "backends": {"circuits", "threads"},
     "simulation": {"backends", "circuits", "encodings", "statevector"},
@@ -39,7 +41,10 @@ ALLOWED = {
         "threads",
     },
     "teachers": {"atomic", "checks", "images", "persistence", "random_states", "threads"},
-    "distillation": {"checks", "losses", "schedules", "targets", "training"},
+    "distillation": {
+        *("agreement", "checks", "exceptions", "losses", "schedules", "targets"),
+        *("torch_teacher", "training"),
+    },
     "students": {
         *("atomic", "backends", "circuits", "distillation", "encodings", "images", "losses"),
         *("optimizers", "random_states", "reducers", "simulation", "targets", "threads"),

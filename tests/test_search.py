@@ -26,7 +26,7 @@ from sklqkd.datasets import load_digits, take_per_class
 from sklqkd.search import StackedGridSearchCV, StackedRandomizedSearchCV
 from sklqkd.search.progress import Progress
 from sklqkd.search.runs import SharedFold
-from sklqkd.targets import teacher_logits
+from sklqkd.targets import teacher_word
 
 GRID = {"temperature": [1, 4], "lam": [0.2, 0.9]}
 
@@ -436,13 +436,13 @@ def test_splits_with_long_indices_are_told_apart():
     )
     assert repr(one) == repr(two)  # NumPy writes the ends alone
     fold, classes, teacher = (
-        SharedFold(X, y),
+        SharedFold(X, y, set()),
         np.unique(y),
         DecisionTreeClassifier(max_depth=3, random_state=0),
     )
     for cv in (one, two):
         asked = fold.ask(teacher, X, y, classes, cv=cv)
-        assert_array_equal(asked, teacher_logits(teacher, X, y, classes, cv=cv))
+        assert_array_equal(asked.logits, teacher_word(teacher, X, y, classes, cv=cv).logits)
 
 
 def test_a_checkpoint_of_another_search_is_refused(student, digits, tmp_path):

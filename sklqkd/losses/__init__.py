@@ -74,6 +74,10 @@ class DistillationLoss(NamedTuple):
         batch's loss, and the gradient of their sum with respect to the logits.
     needs_teacher : bool, default=True
         False for the controls, which do not look at their targets: they may be None.
+    is_batchwise : bool, default=True
+        Whether the loss of an image depends on the other images of its batch, as correlations over
+        the batch do. A search evaluates other losses for the batches of several students at once,
+        so say False only where each row counts for itself.
 
     Examples
     --------
@@ -89,18 +93,23 @@ class DistillationLoss(NamedTuple):
     targets: Callable[[np.ndarray, float], np.ndarray]
     loss: Callable[..., tuple[np.ndarray, np.ndarray]]
     needs_teacher: bool = True
+    is_batchwise: bool = True
 
 
 #: The distillation losses by the name that a student's ``distillation`` parameter takes.
 DISTILLATION_LOSSES: dict[str, DistillationLoss] = {
-    "hinton": DistillationLoss(softened, hinton),
-    "paper": DistillationLoss(softened, paper),
-    "logit_mse": DistillationLoss(centred, logit_mse),
-    "standardized": DistillationLoss(standardized_softened, standardized),
-    "decoupled": DistillationLoss(log_softened, decoupled),
+    "hinton": DistillationLoss(softened, hinton, is_batchwise=False),
+    "paper": DistillationLoss(softened, paper, is_batchwise=False),
+    "logit_mse": DistillationLoss(centred, logit_mse, is_batchwise=False),
+    "standardized": DistillationLoss(standardized_softened, standardized, is_batchwise=False),
+    "decoupled": DistillationLoss(log_softened, decoupled, is_batchwise=False),
     "dist": DistillationLoss(softened, dist),
-    "label_smoothing": DistillationLoss(unused, label_smoothing, needs_teacher=False),
-    "virtual_teacher": DistillationLoss(unused, virtual_teacher, needs_teacher=False),
+    "label_smoothing": DistillationLoss(
+        unused, label_smoothing, needs_teacher=False, is_batchwise=False
+    ),
+    "virtual_teacher": DistillationLoss(
+        unused, virtual_teacher, needs_teacher=False, is_batchwise=False
+    ),
 }
 
 

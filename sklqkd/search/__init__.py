@@ -16,6 +16,9 @@ Successive halving, :class:`StackedHalvingGridSearchCV` and :class:`StackedHalvi
 has losers leave the stack, and with ``resource="max_iter"`` the rest train on from where they are
 (:mod:`sklqkd.search.halving`).
 
+Images without a label are in every training set and in no test set: of these searches by
+themselves, and of scikit-learn's tools with ``cv=LabelledSplit(5)``.
+
 Stacks run on joblib's backends as other calls do: `n_jobs`, and ``joblib.parallel_config`` for
 another backend than local processes. ``joblib.parallel_config(backend="dask")`` has a Dask cluster
 train them: the images, the teacher and the folds are sent there once, and a stack whose worker dies
@@ -26,8 +29,10 @@ returns all results at the end, so that neither progress nor a checkpoint sees t
 
 from .halving import StackedHalvingGridSearchCV, StackedHalvingRandomSearchCV
 from .searches import StackedGridSearchCV, StackedRandomizedSearchCV
+from .splitting import LabelledSplit
 
 __all__ = [
+    "LabelledSplit",
     "StackedGridSearchCV",
     "StackedHalvingGridSearchCV",
     "StackedHalvingRandomSearchCV",

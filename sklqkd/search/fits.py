@@ -253,7 +253,8 @@ def _fit_and_score_stack(X, y, fits, memory_limit, states, folds):
     for i, (estimator, kwargs) in enumerate(fits):
         key = tuple(np.asarray(kwargs[part]).tobytes() for part in ("train", "test"))
         if key not in folds:
-            folds[key] = _Fold(estimator, X, y, kwargs)
+            told = next(iter(folds.values())).train.told if folds else set()
+            folds[key] = _Fold(estimator, X, y, kwargs, told)
         known = {} if states is None else {"goes_on": True, "state": states[i]}
         try:
             fit = _Fit(estimator, folds[key], kwargs, **known)
@@ -284,10 +285,10 @@ def _train_and_score(waiting, results):
 class _Fold:
     """A training and a test set."""
 
-    def __init__(self, estimator, X, y, kwargs):
+    def __init__(self, estimator, X, y, kwargs, told):
         self.X = X
         train, test = kwargs["train"], kwargs["test"]
-        self.train = SharedFold(*_safe_split(estimator, X, y, train))
+        self.train = SharedFold(*_safe_split(estimator, X, y, train), told=told)
         self.test = _safe_split(estimator, X, y, test, train)
 
 

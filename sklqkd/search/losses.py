@@ -12,8 +12,6 @@ from ..training import Objective
 
 __all__ = ["StackedObjective"]
 
-#: Compares the images of a batch, so that each student's batch is its own.
-_BATCHWISE = DISTILLATION_LOSSES["dist"].loss
 _HINTON, _PAPER = DISTILLATION_LOSSES["hinton"].loss, DISTILLATION_LOSSES["paper"].loss
 
 
@@ -95,12 +93,14 @@ class StackedObjective:
         for k, objective in enumerate(self.objectives):
             for place, lesson in enumerate(objective.lessons):
                 loss = _loss(objective)
-                alone = k if getattr(loss, "func", loss) is _BATCHWISE else None
-                key = (loss, lesson.temperature, alone, place)
-                groups.setdefault(key, []).append((k, objective.lam * lesson.weight, lesson))
+                assert objective.loss is not None
+                # One that compares the images of a batch is given each student's batch by itself.
+                alone = k if objective.loss.is_batchwise else None
+                key = (id(loss), lesson.temperature, alone, place)
+                groups.setdefault(key, []).append((k, objective.lam * lesson.weight, lesson, loss))
         self._groups = []
-        for (loss, temperature, *_), members in groups.items():
-            students, shares, lessons = zip(*members, strict=True)
+        for (_, temperature, *_), members in groups.items():
+            students, shares, lessons, (loss, *_) = zip(*members, strict=True)
             targets = _Table([lesson.targets for lesson in lessons])
             own_shares = np.array(shares, np.float32)
             self._groups.append((loss, temperature, np.array(students), own_shares, targets))

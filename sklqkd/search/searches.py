@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from numbers import Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from joblib import parallel_config
@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Interval
 
 from ..atomic import unchanged_on_error
 from .fits import Fits, SearchBackend
+from .splitting import labelled_split
 
 __all__ = ["CONSTRAINTS", "StackedGridSearchCV", "StackedRandomizedSearchCV", "StackedSearch"]
 
@@ -27,6 +28,8 @@ CONSTRAINTS: dict = {
 class StackedSearch(BaseSearchCV):
     """What the stacked searches share; to be named before scikit-learn's class."""
 
+    cv: Any
+
     @unchanged_on_error
     def fit(self, X, y=None, **params):
         """Run fit with all sets of parameters.
@@ -36,7 +39,8 @@ class StackedSearch(BaseSearchCV):
         X : array-like of shape (n_samples, n_features)
             One flattened image per row.
         y : array-like of shape (n_samples,)
-            Class labels.
+            Class labels. Images without one (the student's `unlabelled`) are in every training set
+            and in no test set, as :class:`LabelledSplit` puts them.
         **params : dict
             As in scikit-learn: what has a row for each image, such as `sample_weight` or
             `teacher_logits`, is split with `X`.
@@ -47,10 +51,15 @@ class StackedSearch(BaseSearchCV):
             The fitted search.
         """
         fits = Fits(self, X, y, params)
+        given = self.cv
+        grid = getattr(self, "param_grid", None) or getattr(self, "param_distributions", {})
+        has_logits = any(name.split("__")[-1] == "teacher_logits" for name in params)
+        self.cv = labelled_split(self, grid, y, has_logits)
         self._collecting = parallel_config(backend=SearchBackend(fits))
         try:
             return super().fit(X, y, **params)
         finally:
+            self.cv = given
             self._stop_collecting()
 
     def _run_search(self, evaluate_candidates, *, callback_ctx=None):

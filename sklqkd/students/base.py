@@ -7,6 +7,7 @@ the numbers of weights and of outputs of that middle part.
 
 from __future__ import annotations
 
+import warnings
 from numbers import Integral, Real
 from typing import ClassVar
 
@@ -21,7 +22,7 @@ from ..distillation import teach
 from ..images import check_rows
 from ..losses import DISTILLATION_LOSSES, DistillationLoss, log_softmax
 from ..persistence import VersionedState
-from ..targets import is_fitted, teacher_logits
+from ..targets import is_fitted
 from ..threads import one_thread
 from . import fitting
 from .training_run import REDUCERS
@@ -176,7 +177,7 @@ class Student(VersionedState, CallbackSupportMixin, ClassifierMixin, BaseEstimat
         with one_thread():
             return fitting.logits(self, X)
 
-    def _teach(self, X, y, classes, sample_weight, given_logits, ask=teacher_logits):
+    def _teach(self, X, y, classes, labelled, sample_weight, given_logits, **options):
         """Return what the teachers say, or None; see :func:`sklqkd.distillation.teach`."""
         return None
 
@@ -186,7 +187,7 @@ class TaughtStudent(Student):
 
     _parameter_constraints: ClassVar[dict] = {
         **Student._parameter_constraints,
-        "teacher": [HasMethods("predict_proba"), list, tuple, None],
+        "teacher": "no_validation",  # sklqkd.targets.check_teacher says more
         "temperature": [Interval(Real, 0, None, closed="neither"), "array-like", callable],
         "lam": [Interval(Real, 0, 1, closed="both"), list, tuple, callable],
         "distillation": [StrOptions(set(DISTILLATION_LOSSES)), DistillationLoss],
@@ -254,6 +255,62 @@ class TaughtStudent(Student):
         """
         return fitting.partial_fit(self, X, y, classes, sample_weight, teacher_logits)
 
+    def score(self, X, y, sample_weight=None):
+        """Return the accuracy on images with labels.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            One flattened image per row.
+        y : array-like of shape (n_samples,)
+            Class labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the images in the mean.
+
+        Returns
+        -------
+        accuracy : float
+
+        Warns
+        -----
+        UserWarning
+            If some of `y` is `unlabelled`, which no prediction can agree with.
+        """
+        check_is_fitted(self)
+        if self.unlabelled is not None and self.unlabelled not in self.classes_.tolist():
+            n_marks = int(np.sum(np.asarray(y, dtype=object) == self.unlabelled))
+            if n_marks:
+                warnings.warn(
+                    f"{n_marks} of {len(y)} images that are scored have no label: y is "
+                    f"{self.unlabelled!r}, which counts as a wrong prediction each. Score images "
+                    "with labels; in a search or a cross-validation, pass "
+                    f"cv=sklqkd.search.LabelledSplit(5, unlabelled={self.unlabelled!r}).",
+                    UserWarning,
+                    stacklevel=2,
+                )
+        return super().score(X, y, sample_weight)
+
+    def get_params(self, deep=True):
+        """Return the parameters, but none of a fitted teacher's own.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to include those of estimators among them, as ``name__parameter``: not those of
+            the teacher where `cv` is "prefit", since it is used as it is.
+
+        Returns
+        -------
+        params : dict
+            Values by name.
+        """
+        params = super().get_params(deep)
+        if deep and isinstance(self.cv, str):
+            own = [name for name in params if name.startswith("teacher__")]
+            for name in own:
+                del params[name]
+        return params
+
     def set_params(self, **params):
         """Set parameters, but none of a fitted teacher's own.
 
@@ -284,9 +341,10 @@ class TaughtStudent(Student):
     def __sklearn_clone__(self):
         clone = super().__sklearn_clone__()
         teachers = self.teacher if isinstance(self.teacher, (list, tuple)) else [self.teacher]
-        if self.cv == "prefit" and all(map(is_fitted, teachers)):
+        # `cv` may be an array, or anything else before it is checked.
+        if isinstance(self.cv, str) and all(map(is_fitted, teachers)):
             clone.teacher = self.teacher
         return clone
 
-    def _teach(self, X, y, classes, sample_weight, given_logits, ask=teacher_logits):
-        return teach(self, X, y, classes, sample_weight, given_logits, ask)
+    def _teach(self, X, y, classes, labelled, sample_weight, given_logits, **options):
+        return teach(self, X, y, classes, labelled, sample_weight, given_logits, **options)
