@@ -16,7 +16,7 @@ from sklearn.utils.validation import validate_data
 
 from .checks import check_size, refuses_overflow
 
-__all__ = ["ImageLayout", "check_rows", "image_layout", "most_square_grid"]
+__all__ = ["ImageLayout", "check_picture", "check_rows", "image_layout", "most_square_grid"]
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,31 @@ def image_layout(n_features: int, image_shape: Sequence[int] | None = None) -> I
     if shape[0] <= shape[2]:
         return ImageLayout(shape[1], shape[2], shape[0], channels_first=True)
     return ImageLayout(shape[0], shape[1], shape[2], channels_first=False)
+
+
+def check_picture(n_features: int, image_shape, what: str) -> None:
+    """Raise a ValueError where columns would be taken for pixels that are most likely none.
+
+    Parameters
+    ----------
+    n_features : int
+    image_shape : sequence of int or None
+    what : str
+        Who looks at the picture, for the message.
+
+    Examples
+    --------
+    >>> check_picture(64, None, "crop")
+    >>> check_picture(30, None, "crop")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ValueError: crop takes pictures, and the 30 columns of X are no square one. ...
+    """
+    if image_shape is None and isqrt(n_features) ** 2 != n_features:
+        image_layout(n_features)  # says more of what looks like colours
+        raise ValueError(
+            f"{what} takes pictures, and the {n_features} columns of X are no square one. If they "
+            "are pixels, state image_shape=(height, width); for a table use reducer='fc' or 'pca'."
+        )
 
 
 def most_square_grid(n_cells: int) -> tuple[int, int]:

@@ -23,8 +23,6 @@ from sklqkd import DistilledQNNClassifier, LeNetClassifier, PCAReducer, QNNClass
 from sklqkd.datasets import load_digits, take_per_class
 from sklqkd.targets import LOWEST_LOGIT, align, check_teacher_logits, teacher_word
 
-#: Students without a teacher are what those with one are compared with.
-pytestmark = pytest.mark.filterwarnings("ignore:Nobody teaches")
 #: Teachers that make up what they say.
 MADE_UP = pytest.mark.filterwarnings("ignore:The favourites:sklqkd.exceptions.TeacherWarning")
 

@@ -22,11 +22,13 @@ ALLOWED = {
     "optimizers": set(),
     "persistence": {"_version", "checks"},
     "callbacks": {"_version", "checks", "persistence"},
+    "proportions": set(),
     "random_states": set(),
     "schedules": set(),
     "threads": set(),
     "losses": set(),
     "encodings": set(),
+    "feature_scaling": set(),
     "statevector": set(),
     "datasets": {"random_states"},
     "torch_teacher": {"checks", "images"},
@@ -48,7 +50,7 @@ ALLOWED = {
     "students": {
         *("atomic", "backends", "circuits", "distillation", "encodings", "images", "losses"),
         *("optimizers", "random_states", "reducers", "simulation", "targets", "threads"),
-        *("checks", "persistence", "training"),
+        *("checks", "feature_scaling", "persistence", "proportions", "training"),
     },
     "search": {
         *(

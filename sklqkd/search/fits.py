@@ -288,7 +288,8 @@ class _Fold:
     def __init__(self, estimator, X, y, kwargs, told):
         self.X = X
         train, test = kwargs["train"], kwargs["test"]
-        self.train = SharedFold(*_safe_split(estimator, X, y, train), told=told)
+        X_train, y_train = _safe_split(estimator, X, y, train)
+        self.train = SharedFold(X_train, y_train, told)
         self.test = _safe_split(estimator, X, y, test, train)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 
 import joblib
-import numpy as np
 from sklearn import config_context, get_config
 
 from ..fingerprints import fingerprint
@@ -26,12 +25,13 @@ class SharedFold:
     ----------
     X : array-like of shape (n_samples, n_features)
     y : array-like of shape (n_samples,)
-    told : set
+    told : set, default=None
         What the folds of a search have warned of, which is told once.
     """
 
-    def __init__(self, X, y, told):
-        self.X, self.y, self.told = X, y, told
+    def __init__(self, X, y, told=None):
+        self.X, self.y = X, y
+        self.told = set() if told is None else told
         self.is_checked = False
         self._words: dict = {}
         self._reduced: dict = {}
@@ -56,6 +56,12 @@ class SharedFold:
             self._reduced[name] = reducer, features
         return self._reduced[name]
 
+    def once(self, name, compute, *args):
+        """Return ``compute(*args)``, from the first call of that name."""
+        if name not in self._first:
+            self._first[name] = compute(*args)
+        return self._first[name]
+
     def same(self, name, features):
         """Return the first array that was kept under a name."""
         return self._first.setdefault(name, features)
@@ -78,6 +84,16 @@ class SharedRun(TrainingRun):
         if self.validation is None:
             self.features = fold.same((self._name, self.features.shape), self.features)
         del self._fold
+
+    def _fit_scale(self, features, trained):
+        name = (self._name, features.shape, trained)
+        return self._fold.once(name, super()._fit_scale, features, trained)
+
+    def _look_at(self, features, y):
+        name = ("proportions", self._name)
+        if name not in self._fold.told:
+            self._fold.told.add(name)
+            super()._look_at(features, y)
 
     @property
     def n_bytes(self) -> int:
@@ -127,10 +143,10 @@ class SharedRun(TrainingRun):
     def _reduce(self, X, y, labelled, resumed):
         if resumed:
             return super()._reduce(X, y, labelled, resumed)
-        self._name = joblib.hash((self.reducer, labelled))
+        self._name = joblib.hash((self.reducer, self._asked, labelled))
 
         def compute():
-            return np.asarray(super(SharedRun, self)._reduce(X, y, labelled, resumed))
+            return super(SharedRun, self)._reduce(X, y, labelled, resumed)
 
         self.reducer, features = self._fold.reduce(self._name, self.reducer, compute)
         return features

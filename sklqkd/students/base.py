@@ -25,7 +25,7 @@ from ..persistence import VersionedState
 from ..targets import is_fitted
 from ..threads import one_thread
 from . import fitting
-from .training_run import REDUCERS
+from .features import REDUCERS
 
 __all__ = ["Student", "TaughtStudent"]
 

@@ -17,6 +17,7 @@ from ..circuits.preparation import make_preparation
 from ..encodings import make_encoding
 from ..images import check_rows
 from ..threads import in_pennylane
+from .features import encoded_features
 
 __all__ = ["CircuitMixin", "CircuitResources"]
 
@@ -277,8 +278,7 @@ def _features(student, x):
             f"x has the shape {np.shape(x)}, but a circuit takes one image, flattened to "
             f"({student.n_features_in_},). Pass one row, such as X[0], or image.ravel()."
         )
-    x = check_rows(student, x, reset=False)
-    return x if student.reducer_ is None else np.asarray(student.reducer_.transform(x))
+    return encoded_features(student, check_rows(student, x, reset=False))
 
 
 def _preparation(student):

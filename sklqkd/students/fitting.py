@@ -13,6 +13,7 @@ from ..checks import check_classes
 from ..distillation import labelled_rows
 from ..images import check_rows
 from ..threads import one_thread
+from .features import encoded_features
 from .training_run import TrainingRun
 
 __all__ = ["begin", "fit", "logits", "part", "partial_fit"]
@@ -91,9 +92,8 @@ def partial_fit(student, X, y, classes=None, sample_weight=None, given_logits=No
 def logits(student, X):
     """Return the logits of a fitted student, (n_samples, n_classes), in double precision."""
     network = student._fitted_network()
-    features = X if student.reducer_ is None else student.reducer_.transform(X)
     network.bind(student.parameters_[-network.size :])
-    return network.predict_logits(np.asarray(features))
+    return network.predict_logits(encoded_features(student, X))
 
 
 def part(student, name):

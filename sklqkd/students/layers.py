@@ -132,10 +132,14 @@ class LinearArchitecture:
     def __init__(self, n_components, dtype=np.float32):
         self.settings = {"layers_": {"n_components": n_components}}
         self.n_components = int(n_components)
+        self.asks = f"n_components={n_components} of the student says"
         self._dtype = dtype
 
     def check_width(self, n_features, reducer):
         """See :meth:`sklqkd.students.training_run.Architecture.check_width`; any number will do."""
+
+    def doubts(self, features, y):
+        """See :meth:`sklqkd.students.training_run.Architecture.doubts`; there are none."""
 
     def network(self, n_features, n_classes, front_end=None):
         """See :meth:`sklqkd.students.training_run.Architecture.network`."""

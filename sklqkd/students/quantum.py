@@ -9,6 +9,7 @@ import numpy as np
 
 from ..circuits import ansatz_shape, compile_ansatz
 from ..encodings import make_encoding
+from ..proportions import proportions_warning
 from ..random_states import numpy_generator
 from ..simulation import ExactCircuit, NoisyCircuit
 from ..training import Network
@@ -77,6 +78,7 @@ class QuantumArchitecture:
         self._dtype = dtype
         self._circuit = make_circuit(student, circuit, rng, dtype)
         self.n_components = make_encoding(circuit["encoding"], circuit["n_qubits"]).n_features
+        self.asks = f"encoding={circuit['encoding']!r} on n_qubits={circuit['n_qubits']} takes them"
 
     def check_width(self, n_features, reducer):
         """See :meth:`sklqkd.students.training_run.Architecture.check_width`."""
@@ -88,9 +90,11 @@ class QuantumArchitecture:
             f"{self.n_components}."
         )
         if reducer is not None:
+            way_out = f"Choose one that gives {self.n_components} at most, or more n_qubits."
+            if "n_components" in reducer.get_params(deep=False):
+                way_out = f"Set its n_components to {self.n_components}."
             raise ValueError(
-                f"The reducer {reducer!r} gives {n_features} features, but {takes} Set its "
-                f"n_components to {self.n_components}."
+                f"The reducer {reducer!r} gives {n_features} features, but {takes} {way_out}"
             )
         needed = int(np.ceil(np.log2(n_features)))
         raise ValueError(
@@ -98,6 +102,11 @@ class QuantumArchitecture:
             "reducer='fc')"
             + (f", or use n_qubits={needed}." if circuit["encoding"] == "amplitude" else ".")
         )
+
+    def doubts(self, features, y):
+        """See :meth:`sklqkd.students.training_run.Architecture.doubts`."""
+        is_amplitude = self.settings["circuit_"]["encoding"] == "amplitude"
+        return proportions_warning(features, y) if is_amplitude else None
 
     def network(self, n_features, n_classes, front_end=None):
         """See :meth:`.training_run.Architecture.network`; missing features count as 0."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import warnings
 from numbers import Number
 from typing import Any, Protocol
 
@@ -13,23 +13,15 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import get_tags
 from sklearn.utils.validation import _check_sample_weight
 
-from .. import reducers
 from ..checks import refuses_overflow
+from ..feature_scaling import fit_feature_scale, scaled
 from ..optimizers import Adam
 from ..persistence import checksum
 from ..random_states import numpy_generator, random_generator
 from ..training import Network, Objective, train_epoch
+from .features import fit_reducer, make_reducer, reduced
 
-__all__ = ["REDUCERS", "Architecture", "TrainingRun"]
-
-REDUCERS: dict[str, Callable] = {
-    "fc": reducers.FCReducer,
-    "conv": reducers.ConvReducer,
-    "pca": reducers.PCAReducer,
-    "avg_pool": functools.partial(reducers.PoolingReducer, kind="average"),
-    "max_pool": functools.partial(reducers.PoolingReducer, kind="max"),
-    "crop": reducers.CenterCropReducer,
-}
+__all__ = ["Architecture", "TrainingRun"]
 
 
 class Architecture(Protocol):
@@ -45,10 +37,13 @@ class Architecture(Protocol):
         what they were.
     n_components : int
         Number of features that a reducer is asked for.
+    asks : str
+        Why so many, for messages.
     """
 
     settings: dict[str, Any]
     n_components: int
+    asks: str
 
     def check_width(self, n_features: int, reducer) -> None:
         """Raise ValueError if it cannot take so many features of `reducer`, or X if that is None.
@@ -58,6 +53,9 @@ class Architecture(Protocol):
 
     def network(self, n_features: int, n_classes: int, front_end=None) -> Network:
         """Return the untrained network for so many features."""
+
+    def doubts(self, features: np.ndarray, y: np.ndarray) -> str | None:
+        """Return what to warn of in fixed features, as they are encoded, with their labels."""
 
     def fitted(self, network: Network) -> dict[str, Any]:
         """Return the fitted attributes that describe `network`."""
@@ -118,10 +116,14 @@ class TrainingRun:
                 sample_weight = _check_sample_weight(
                     sample_weight, X, dtype=np.float64, ensure_non_negative=True
                 )
-        self.reducer = self._make_reducer(resumed)
+        self.reducer, self._asked = student.reducer_ if resumed else None, None
+        if not resumed:
+            n_components = architecture.n_components
+            self.reducer, self._asked = make_reducer(student, n_components, X.shape[1])
         front_end, features = None, X
-        if hasattr(self.reducer, "front_end"):
-            front_end = self.reducer.front_end(X.shape[1])
+        make_front_end = getattr(self.reducer, "front_end", None)
+        if make_front_end is not None:
+            front_end = make_front_end(X.shape[1])
         is_fixed = self.reducer is not None and front_end is None
         width = X.shape[1] if front_end is None else front_end.n_components
         if not is_fixed:
@@ -133,9 +135,16 @@ class TrainingRun:
         if is_fixed:
             if not resumed:
                 self._seed_reducer(generator)
-            features = np.asarray(self._reduce(X, y, labelled, resumed))
+            features = self._reduce(X, y, labelled, resumed)
             width = features.shape[1]
             architecture.check_width(width, self.reducer)
+        self.scale = getattr(student, "feature_scale_", None)
+        if not resumed:
+            self.scale = self._fit_scale(features, trained=front_end is not None)
+        features = scaled(features, self.scale)
+        if front_end is None and not resumed:
+            rows = slice(None) if labelled is None else labelled
+            self._look_at(features[rows], y[rows])
         self.network = architecture.network(width, len(classes), front_end=front_end)
         start = self.network.initial_parameters(self.rng)
         if resumed and _has_changed(student, architecture.fitted(self.network)):
@@ -160,22 +169,8 @@ class TrainingRun:
         self.n_iter = 0
         self.best, self.best_parameters, self.n_no_change = -np.inf, None, 0
 
-    def _make_reducer(self, resumed):
-        student, n_components = self.student, self.architecture.n_components
-        if resumed:
-            return student.reducer_
-        if student.reducer is None:
-            return None
-        if isinstance(student.reducer, str):
-            make = REDUCERS[student.reducer]
-            return make(n_components=n_components, image_shape=student.image_shape)
-        reducer = clone(student.reducer)
-        parameters = reducer.get_params(deep=False)
-        defaults = {"n_components": n_components, "image_shape": student.image_shape}
-        unset = {k: v for k, v in defaults.items() if k in parameters and parameters[k] is None}
-        return reducer.set_params(**unset) if unset else reducer
-
     def _seed_reducer(self, generator):
+        assert self.reducer is not None
         for name, value in sorted(self.reducer.get_params().items()):
             if value is None and name.split("__")[-1] == "random_state":  # a pipeline's steps too
                 self.reducer.set_params(**{name: generator.randint(2**31 - 1)})
@@ -188,8 +183,15 @@ class TrainingRun:
         if not resumed:
             needs_labels = get_tags(self.reducer).target_tags.required
             rows = labelled if labelled is not None and needs_labels else slice(None)
-            self.reducer.fit(X[rows], y[rows])
-        return self.reducer.transform(X)
+            fit_reducer(self.reducer, self._asked, X[rows], y[rows], self.architecture.asks)
+        return reduced(self.reducer, X)
+
+    def _fit_scale(self, features, trained):
+        return fit_feature_scale(features, trained=trained)
+
+    def _look_at(self, features, y):
+        if text := self.architecture.doubts(features, y):
+            warnings.warn(text, UserWarning, stacklevel=2)
 
     def _make_objective(self, y, labelled, sample_weight):
         one_hot = (y[:, None] == self.classes).astype(np.float32)
@@ -345,6 +347,7 @@ class TrainingRun:
             "classes_": self.classes,
             "parameters_": parameters,
             "reducer_": reducer,
+            "feature_scale_": self.scale,
             "n_iter_": self.n_iter,
             "loss_curve_": list(self.loss_curve),
             "validation_scores_": list(self.validation_scores) or None,
