@@ -13,7 +13,7 @@ of them come down to about 0                 divided by the largest: [0, 1]
 components: of one unit, around 0            each from 0 up, the widest to 1.5
 anything else                                each by its own range, [0, 1]
 both, in front of a trained reducer          each by its own range, [-1, 1]
-constant columns beside them                 0.2, with their sign: an offset, beside which amplitude
+constant columns beside them                 1, with  their sign: an offset, beside which amplitude
                                              encoding tells lengths apart
 ============================================ ====================================================
 
@@ -38,7 +38,7 @@ TAILS = 0.005, 0.995
 #: What the widest of several columns of one unit becomes.
 WIDEST = 1.5
 #: What constant columns become.
-OFFSET = 0.2
+OFFSET = 1.0
 
 
 def fit_feature_scale(features: np.ndarray, *, trained: bool = False) -> np.ndarray | None:

@@ -2,6 +2,7 @@
 
 import copy
 import errno
+import faulthandler
 import functools
 import io
 import os
@@ -318,17 +319,41 @@ def test_damage_is_refused_or_harmless(everything, digits, name, way, n):
     X, _ = digits
     estimator = everything[name]
     data, expected = save(estimator, way), outputs(estimator, X)
-    n_refused = 0
-    for broken in damaged(data, n):
+
+    def outcome(broken):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
                 found = outputs(load(broken, way), X)
             except Exception:  # whatever the format raises; never an estimator that predicts
-                n_refused += 1
-                continue
-        assert_array_equal(found, expected)
-    assert n_refused > n / 3
+                return b"r"
+        return b"s" if np.array_equal(found, expected) else b"w"
+
+    files = list(damaged(data, n))
+    found = [outcome(f) for f in files] if "Net" in name else in_children(outcome, files)
+    assert b"w" not in found
+    assert found.count(b"r") > n / 3
+    # joblib's own reader may be led astray by a flipped bit before anything of ours is read.
+    assert found.count(b"c") < n / 100
+
+
+def in_children(outcome, files):
+    """Return the outcome of each file, b"c" where the process that looks at it crashes."""
+    found = []
+    while len(found) < len(files):
+        reader, writer = os.pipe()
+        if (child := os.fork()) == 0:
+            faulthandler.disable()
+            for file in files[len(found) :]:
+                os.write(writer, outcome(file))
+            os._exit(0)
+        os.close(writer)
+        with open(reader, "rb") as pipe:
+            found += [bytes([letter]) for letter in pipe.read()]
+        _, status = os.waitpid(child, 0)
+        if os.WIFSIGNALED(status):
+            found.append(b"c")
+    return found
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from .device_options import (
 )
 from .noise import apply_to_each_qubit
 from .transpilation import require
+from .unused_noise import refuse_unknown_gates, warn_of_unused
 
 __all__ = ["AerRunner"]
 
@@ -58,11 +59,13 @@ class AerRunner:
             device = noise
         device = find_device(device)
         self._noise, self._identities = find_noise(noise, device)
+        self._is_own_model = self._noise is not None and self._noise.model is noise
         transpiling = {key: options.pop(key) for key in TRANSPILER_OPTIONS if key in options}
         self._transpiling = transpile_options(transpiling, device)
         is_model = self._noise is not None and not self._identities and self._noise.gates
         if is_model and device is None:
             # Its noise belongs to these gates alone.
+            refuse_unknown_gates(self._noise.model.basis_gates)
             gates = {"basis_gates": self._noise.model.basis_gates}
             self._transpiling = DEFAULTS | gates | (self._transpiling or transpiling)
         self.transpiles = self._transpiling is not None
@@ -125,6 +128,8 @@ class AerRunner:
         compiled = compile_circuit(
             circuit, self._transpiling, self._identities, self._known_gates, noisy
         )
+        if self._is_own_model:
+            warn_of_unused(self._noise.model, compiled)
         # Qiskit's first is the least significant bit.
         readout, bits = compiled.circuit, compiled.qubits[::-1]
         if self.is_exact:

@@ -170,13 +170,19 @@ class PennyLaneBackend:
         import pennylane as qml
 
         tapes = []
+        # The matrix of a fixed gate is a parameter too, of PennyLane's count.
+        with_parameter = [g for g in circuit.gates if g.angle is not None or g.matrix is not None]
+        places = [i for i, gate in enumerate(with_parameter) if gate.angle is not None]
+        columns = [gate.angle for gate in with_parameter if gate.angle is not None]
         for row, weights in zip(angles, gradient, strict=True):
             observable = qml.Hermitian(np.diag(weights), wires=range(self.n_qubits))
             tape = qml.tape.QuantumScript(circuit.operations(row), [qml.expval(observable)])
-            tape.trainable_params = range(circuit.n_angles)
+            tape.trainable_params = places
             tapes.append(tape)
         config = qml.devices.ExecutionConfig(gradient_method="adjoint", use_device_gradient=True)
         config = self._device.setup_execution_config(config)
         tapes, _ = self._device.preprocess_transforms(config)(tapes)
         derivatives = self._device.compute_derivatives(tapes, config)
-        return np.array(derivatives, float).reshape(angles.shape)
+        angles_gradient = np.zeros(angles.shape)
+        angles_gradient[:, columns] = np.array(derivatives, float).reshape(len(angles), -1)
+        return angles_gradient

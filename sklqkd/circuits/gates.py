@@ -10,13 +10,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from ..threads import in_pennylane
 from .templates import ansatz_shape, ansatz_template
-from .tracing import IGNORED, Angle, Traced, rotations_of, trace_ansatz
+from .tracing import (
+    ATOL,
+    IGNORED,
+    Angle,
+    Traced,
+    check_unitary,
+    exponent,
+    rotations_of,
+    trace_ansatz,
+)
 
 __all__ = ["AnsatzGates", "GateCircuit", "NamedGate", "ansatz_gates", "shift_rule"]
 
@@ -196,6 +206,10 @@ def _named(operation) -> list[Traced]:
     if name in CONSTANT:
         return [Traced(name, wires)]
     parts = rotations_of(operation)
+    if not parts:
+        check_unitary(operation)
+    if _is_exponential(operation):
+        return _turned_by_generator(*exponent(operation), wires)
     is_constant = not operation.data and operation.has_matrix and len(wires) <= 2
     if not parts and not is_constant and operation.has_decomposition:
         parts = operation.decomposition()
@@ -207,6 +221,50 @@ def _named(operation) -> list[Traced]:
         f"The ansatz contains {name}, which is not a unitary gate with a matrix or a "
         "decomposition. Only gates can run on a device."
     )
+
+
+def _is_exponential(operation):
+    import pennylane as qml
+
+    return isinstance(operation, qml.ops.op_math.Exp)
+
+
+def _turned_by_generator(generator, value, wires) -> list[Traced]:
+    """Write ``exp(i angle G)`` as rotations about products of Z between two changes of basis.
+
+    G is diagonal after the change, and its diagonal a sum over sets of wires of a number times the
+    product of their Z (the Walsh-Hadamard transform).
+    """
+    eigenvalues, vectors = np.linalg.eigh(generator)
+    if np.allclose(generator, np.diag(np.diag(generator)), atol=ATOL):
+        eigenvalues, vectors = np.diag(generator).real, np.eye(len(generator), dtype=complex)
+    shares = _walsh(eigenvalues)
+    gates = []
+    for number, share in enumerate(shares):
+        chosen = [w for i, w in enumerate(wires) if number >> (len(wires) - 1 - i) & 1]
+        if chosen and abs(share) > ATOL:
+            ladder = [Traced("CNOT", pair) for pair in pairwise(chosen)]
+            # exp(i angle c Z...Z) is a rotation by -2 c angle.
+            turn = Traced("RZ", (chosen[-1],), None, -2 * share * value)
+            gates += [*ladder, turn, *reversed(ladder)]
+    if (vectors == np.eye(len(vectors))).all():
+        return gates
+    return [
+        Traced("QubitUnitary", wires, vectors.conj().T),
+        *gates,
+        Traced("QubitUnitary", wires, vectors),
+    ]
+
+
+def _walsh(values):
+    """Return c with ``values[b] = sum over n of c[n] (-1)^(bits that n and b share)``."""
+    transformed = np.array(values, float)
+    step = 1
+    while step < len(transformed):
+        pairs = transformed.reshape(-1, 2, step)
+        transformed = np.stack([pairs[:, 0] + pairs[:, 1], pairs[:, 0] - pairs[:, 1]], 1).ravel()
+        step *= 2
+    return transformed / len(transformed)
 
 
 @cache

@@ -97,10 +97,18 @@ def ansatz_shape(ansatz: str | Callable, n_qubits: int, n_layers: int) -> tuple[
         return (n_layers, n_qubits, *angles)
     shape = getattr(ansatz, "shape", None)
     if callable(shape):
-        shape = shape(n_layers=n_layers, n_wires=n_qubits)
+        try:
+            shape = shape(n_layers=n_layers, n_wires=n_qubits)
+        except TypeError:  # it takes something else
+            shape = None
     if not isinstance(shape, Sequence) or not all(isinstance(size, Integral) for size in shape):
+        name = getattr(ansatz, "__name__", type(ansatz).__name__)
         raise ValueError(
-            f"The ansatz {ansatz!r} has no `shape`. Give it one: an attribute that is a tuple, or "
-            "a function of n_layers and n_wires that returns the shape of its weights."
+            f"The ansatz {name} has no `shape` that is a tuple of int, or a function of n_layers "
+            "and n_wires that returns one. Wrap it, with as many weights as it takes:\n"
+            "    def ansatz(weights, wires):\n"
+            f"        {name}(weights, wires)  # or parts of weights, such as weights[0], "
+            "weights[1:]\n"
+            "    ansatz.shape = (...)"
         )
     return tuple(int(size) for size in shape)

@@ -16,6 +16,8 @@ __all__ = [
     "Angle",
     "Traced",
     "affine_angle",
+    "check_unitary",
+    "exponent",
     "match_traces",
     "primitives",
     "probes",
@@ -102,6 +104,8 @@ _BASES = {
 
 
 ATOL = 1e-12
+#: Wires up to which an operation's matrix is looked at; of more, its parts are.
+MOST_WIRES = 8
 
 
 def probes(n_weights: int) -> np.ndarray:
@@ -153,22 +157,24 @@ def primitives(operation) -> list[Traced]:
     import pennylane as qml
 
     wires = tuple(int(wire) for wire in operation.wires)
-    values = [float(v) for v in operation.data] if _has_scalar_parameters(operation) else []
     name = operation.name
     if name in IGNORED:
         return []
     if name in _AXES:
-        return [Traced("rotation", wires, _PAULI[_AXES[name]], values[0])]
+        return [Traced("rotation", wires, _PAULI[_AXES[name]], float(operation.data[0]))]
     if rotations := rotations_of(operation):
         return [primitive for part in rotations for primitive in primitives(part)]
-    if isinstance(operation, qml.operation.Channel):
-        raise ValueError(f"The ansatz contains {operation}, which is not a unitary gate.")
+    check_unitary(operation)
+    if isinstance(operation, qml.ops.op_math.Exp):
+        generator, value = exponent(operation)
+        return _rotation_by_generator(generator, wires, value)
     if not operation.data and operation.has_matrix:
         return [Traced("constant", wires, np.asarray(operation.matrix(), complex))]
+    values = [float(v) for v in operation.data] if _has_real_parameters(operation) else []
     if len(values) == 1 and name in _BASES:
         return _diagonalised(operation, wires, values[0], _BASES[name])
     if len(values) == 1 and len(wires) <= 6 and _has_generator(operation):
-        return _rotation_by_generator(operation, wires, values[0])
+        return _rotation_by_generator(_generator(operation), wires, values[0])
     if operation.has_decomposition:
         parts = operation.decomposition()
         return [primitive for part in parts for primitive in primitives(part)]
@@ -180,8 +186,38 @@ def primitives(operation) -> list[Traced]:
     )
 
 
-def _has_scalar_parameters(operation) -> bool:
-    return all(np.ndim(value) == 0 for value in operation.data)
+def check_unitary(operation) -> None:
+    """Raise a ValueError for an operation that is no unitary gate, whatever it is called.
+
+    What an observable is made of (sums, projectors, scaled Pauli words) is taken by PennyLane's
+    queue as readily as a gate. An operation on many wires is looked at in its parts.
+    """
+    import pennylane as qml
+
+    is_gate = not isinstance(operation, qml.operation.Channel)
+    if is_gate and operation.has_matrix and len(operation.wires) <= MOST_WIRES:
+        with np.errstate(all="ignore"):
+            matrix = np.asarray(operation.matrix(), complex)
+            product = matrix @ matrix.conj().T
+        is_gate = bool(np.allclose(product, np.eye(len(matrix)), rtol=0, atol=1e-6))
+    if not is_gate:
+        raise ValueError(
+            f"The ansatz contains {operation}, which is not a unitary gate. Only gates can be "
+            "trained and run: for an observable H, qml.evolve(H, weight) is one; what is read out "
+            "is the student's `measurement`."
+        )
+
+
+def exponent(operation) -> tuple[np.ndarray, float]:
+    """Return G and the angle of ``exp(i angle G)``: ``qml.exp``, ``qml.evolve``."""
+    import pennylane as qml
+
+    generator = qml.matrix(operation.base, wire_order=operation.wires)
+    return np.asarray(generator, complex), float(np.imag(complex(operation.coeff)))
+
+
+def _has_real_parameters(operation) -> bool:
+    return all(np.ndim(value) == 0 and np.isrealobj(value) for value in operation.data)
 
 
 def _has_generator(operation) -> bool:
@@ -208,9 +244,8 @@ def _diagonalised(operation, wires, value, bases) -> list[Traced]:
     ]
 
 
-def _rotation_by_generator(operation, wires, value) -> list[Traced]:
+def _rotation_by_generator(generator, wires, value) -> list[Traced]:
     """Write ``exp(i angle G)`` as its eigenvectors around a diagonal gate."""
-    generator = _generator(operation)
     if np.allclose(generator, np.diag(np.diag(generator)), atol=ATOL):
         return [Traced("diagonal", wires, np.diag(generator).real, value)]
     eigenvalues, vectors = np.linalg.eigh(generator)

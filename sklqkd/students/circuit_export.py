@@ -193,8 +193,8 @@ class CircuitMixin:
 
         Parameters
         ----------
-        device : str, default="default.qubit"
-            Name of a PennyLane device.
+        device : str or pennylane.devices.Device, default="default.qubit"
+            Name of a PennyLane device, or one that was made.
         shots : int, default=None
             Number of measurements; ``None`` for exact results, where the device has them.
         **device_options
@@ -337,7 +337,8 @@ def _quantum_circuit(student, x):
 def _qnode(student, device, shots, device_options):
     import pennylane as qml
 
-    if not isinstance(device, str) or device not in qml.plugin_devices:
+    is_device = isinstance(device, qml.devices.Device)
+    if not is_device and (not isinstance(device, str) or device not in qml.plugin_devices):
         raise ValueError(
             f"device={device!r} is not installed. PennyLane finds "
             f"{', '.join(map(repr, sorted(qml.plugin_devices)))}; plugins bring more, such as "
@@ -357,8 +358,19 @@ def _qnode(student, device, shots, device_options):
         measurements = _measurements(settings)
         return measurements[0] if settings["measurement"] == "probs" else measurements
 
-    made = pennylane_devices.make_device(device, n_qubits, device_options, "device_options")
-    return qml.QNode(circuit, made, shots=shots)
+    if not is_device:
+        device = pennylane_devices.make_device(device, n_qubits, device_options, "device_options")
+    elif device_options:
+        raise ValueError(
+            f"{sorted(device_options)} are options of a device that is yet to be made; {device} is "
+            "made already. Make it with them, or pass its name."
+        )
+    elif device.wires and not set(range(n_qubits)) <= set(device.wires):
+        raise ValueError(
+            f"{device} has the wires {device.wires.tolist()}, and the circuit acts on 0 to "
+            f"{n_qubits - 1}. Make it with wires={n_qubits}."
+        )
+    return qml.QNode(circuit, device, shots=shots)
 
 
 def _resources(student, **target):

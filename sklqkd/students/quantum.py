@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from math import prod
 
 import numpy as np
 
 from ..circuits import ansatz_shape, compile_ansatz
+from ..circuits.gates import ansatz_gates
 from ..encodings import make_encoding
 from ..proportions import proportions_warning
 from ..random_states import numpy_generator
@@ -55,8 +57,37 @@ class QuantumStudent(Student):
         if tuple(settings) != (EXACT, "cpu", "None", "None"):
             self._validate_params()  # they may have been set after the fit
         rng = numpy_generator(self.random_state)
-        architecture = QuantumArchitecture(self, self.circuit_, rng, np.float64)
+        known = vars(self).get("_compiled")
+        if known is None or known.circuit is not self.circuit_:
+            known = self._compiled = CompiledOnce(self.circuit_)
+        architecture = QuantumArchitecture(self, self.circuit_, rng, np.float64, known)
         return architecture.network(architecture.n_components, len(self.classes_))
+
+
+class CompiledOnce:
+    """The ansatz of a circuit, compiled and as gates, each when it is first asked for.
+
+    A fitted student keeps it, so that a template of the user's own is traced once.
+
+    Parameters
+    ----------
+    circuit : dict
+        The parameters that shape the circuit, as in ``circuit_``.
+    """
+
+    def __init__(self, circuit):
+        self.circuit = circuit
+        self._what = circuit["ansatz"], circuit["n_qubits"], circuit["n_layers"]
+
+    @cached_property
+    def program(self):
+        """See :func:`sklqkd.circuits.compile_ansatz`."""
+        return compile_ansatz(*self._what)
+
+    @cached_property
+    def gates(self):
+        """See :func:`sklqkd.circuits.gates.ansatz_gates`."""
+        return ansatz_gates(*self._what)
 
 
 class QuantumArchitecture:
@@ -71,12 +102,14 @@ class QuantumArchitecture:
     rng : numpy.random.Generator
         Where shots come from.
     dtype : dtype, default=numpy.float32
+    compiled : CompiledOnce, default=None
+        That of `circuit`, where it is known.
     """
 
-    def __init__(self, student, circuit, rng, dtype=np.float32):
+    def __init__(self, student, circuit, rng, dtype=np.float32, compiled=None):
         self.settings = {"circuit_": circuit}
         self._dtype = dtype
-        self._circuit = make_circuit(student, circuit, rng, dtype)
+        self._circuit = make_circuit(student, compiled or CompiledOnce(circuit), rng, dtype)
         self.n_components = make_encoding(circuit["encoding"], circuit["n_qubits"]).n_features
         self.asks = f"encoding={circuit['encoding']!r} on n_qubits={circuit['n_qubits']} takes them"
 
@@ -121,15 +154,14 @@ class QuantumArchitecture:
         return {"n_parameters_": {"quantum": n_angles, "classical": network.size - n_angles}}
 
 
-def make_circuit(student, circuit, rng, dtype=np.float32):
+def make_circuit(student, compiled, rng, dtype=np.float32):
     """Return the quantum part of a student on its backend, checked before any job runs.
 
     Parameters
     ----------
     student : QNNClassifier
         What `backend`, `shots`, `backend_options` and `device` are read from.
-    circuit : dict
-        The parameters that shape the circuit, as in ``circuit_``.
+    compiled : CompiledOnce
     rng : numpy.random.Generator
     dtype : dtype, default=numpy.float32
 
@@ -137,8 +169,9 @@ def make_circuit(student, circuit, rng, dtype=np.float32):
     -------
     circuit : sklqkd.training.Middle
     """
+    circuit = compiled.circuit
     encoding = make_encoding(circuit["encoding"], circuit["n_qubits"])
-    program = compile_ansatz(circuit["ansatz"], circuit["n_qubits"], circuit["n_layers"])
+    program = compiled.program
     shots = None if student.shots is None else int(student.shots)
     options = dict(student.backend_options or {})
     if student.backend == EXACT:
@@ -160,13 +193,13 @@ def make_circuit(student, circuit, rng, dtype=np.float32):
             f"backend={student.backend!r} is chosen in backend_options. Set device='cpu'."
         )
     from ..backends import make_backend
-    from ..circuits.gates import ansatz_gates
     from ..circuits.preparation import make_preparation
     from ..simulation.device_circuit import DeviceCircuit
 
     backend = make_backend(student.backend, circuit["n_qubits"], shots, options)
-    ansatz = ansatz_gates(circuit["ansatz"], circuit["n_qubits"], circuit["n_layers"])
-    return DeviceCircuit(make_preparation(encoding), ansatz, program.n_weights, backend, rng)
+    return DeviceCircuit(
+        make_preparation(encoding), compiled.gates, program.n_weights, backend, rng
+    )
 
 
 def _exact_circuit(encoding, program, dtype, device):

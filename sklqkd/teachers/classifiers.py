@@ -29,8 +29,9 @@ class LeNetClassifier(ImageNetClassifier):
     optimizer : subclass of torch.optim.Optimizer, default=torch.optim.Adam
         What updates the weights.
     train_split : callable or None, default=None
-        Split into training and validation data, such as ``skorch.dataset.ValidSplit(5)``, for
-        callbacks that watch the validation loss. ``None`` trains on all data.
+        Split into training and validation data, such as ``skorch.dataset.ValidSplit(5)`` or
+        ``skorch.helper.predefined_split(dataset)``. ``None`` trains on all data, unless a callback
+        watches a validation score: a stratified fifth is held out for it then.
     callbacks : list of skorch callbacks, default=None
         Called during training, for example ``[EarlyStopping()]``.
     warm_start : bool, default=False
@@ -107,8 +108,9 @@ class AlexNetClassifier(ImageNetClassifier):
     optimizer : subclass of torch.optim.Optimizer, default=torch.optim.Adam
         What updates the weights.
     train_split : callable or None, default=None
-        Split into training and validation data, such as ``skorch.dataset.ValidSplit(5)``, for
-        callbacks that watch the validation loss. ``None`` trains on all data.
+        Split into training and validation data, such as ``skorch.dataset.ValidSplit(5)`` or
+        ``skorch.helper.predefined_split(dataset)``. ``None`` trains on all data, unless a callback
+        watches a validation score: a stratified fifth is held out for it then.
     callbacks : list of skorch callbacks, default=None
         Called during training, for example ``[EarlyStopping()]``.
     warm_start : bool, default=False
@@ -184,8 +186,9 @@ class ResNetClassifier(ImageNetClassifier):
     optimizer : subclass of torch.optim.Optimizer, default=torch.optim.Adam
         What updates the weights.
     train_split : callable or None, default=None
-        Split into training and validation data, such as ``skorch.dataset.ValidSplit(5)``, for
-        callbacks that watch the validation loss. ``None`` trains on all data.
+        Split into training and validation data, such as ``skorch.dataset.ValidSplit(5)`` or
+        ``skorch.helper.predefined_split(dataset)``. ``None`` trains on all data, unless a callback
+        watches a validation score: a stratified fifth is held out for it then.
     callbacks : list of skorch callbacks, default=None
         Called during training, for example ``[EarlyStopping()]``.
     warm_start : bool, default=False

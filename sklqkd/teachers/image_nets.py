@@ -10,16 +10,17 @@ import copy
 import sys
 from contextlib import nullcontext, suppress
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 import torch
 from scipy.special import log_softmax, softmax
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_scalar
+from sklearn.utils import check_array, check_scalar
 from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet, NeuralNetClassifier
 from skorch.history import History
-from skorch.utils import is_dataset, params_for
+from skorch.utils import params_for
 
 from ..atomic import unchanged_on_error
 from ..checks import check_classes
@@ -27,6 +28,8 @@ from ..images import check_rows, image_layout
 from ..persistence import VersionedState
 from ..random_states import random_generator
 from ..threads import one_thread
+from .modules import saved_description
+from .torch_data import images_and_labels, validation_split
 from .torch_training import Rows, StoppedByCallback, as_is, check_device, forked_generators
 
 __all__ = ["ImageNetClassifier"]
@@ -46,6 +49,7 @@ class ImageNetClassifier(VersionedState, NeuralNetClassifier):
     """Base class of the teachers; a subclass names its torch module in `_network`."""
 
     _network: type[torch.nn.Module]
+    train_split: Any
     _next_seed: int
     #: Whether mini-batches are too small to share between threads: on a busy machine a second one
     #: makes such a net many times slower.
@@ -108,15 +112,16 @@ class ImageNetClassifier(VersionedState, NeuralNetClassifier):
         self.random_state = random_state
         self._component_params = component__parameter
 
-    def fit(self, X, y):
+    def fit(self, X, y=None):
         """Train the network.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Flattened images, of any real dtype. Scale the pixels to about [0, 1].
-        y : array-like of shape (n_samples,)
-            Class labels of any type.
+        X : array-like of shape (n_samples, n_features), or torch data set
+            Flattened images, of any real dtype. Scale the pixels to about [0, 1]. A data set of
+            torch or skorch is read into memory once.
+        y : array-like of shape (n_samples,), default=None
+            Class labels of any type; ``None`` for those of a data set.
 
         Returns
         -------
@@ -127,7 +132,7 @@ class ImageNetClassifier(VersionedState, NeuralNetClassifier):
         resume = self.warm_start and self.__sklearn_is_fitted__()
         return self._train(X, y, resume=resume)
 
-    def partial_fit(self, X, y, classes=None):
+    def partial_fit(self, X, y=None, classes=None):
         """Train the network, or go on training it, for one epoch.
 
         Parameters
@@ -240,6 +245,100 @@ class ImageNetClassifier(VersionedState, NeuralNetClassifier):
         self._apply_virtual_params(params)
         return self
 
+    def initialize(self):
+        """Make the untrained network, as far as it is known how large it has to be.
+
+        Before the first ``fit`` it is not: `load_params` makes the network that was saved.
+
+        Returns
+        -------
+        self : object
+            This classifier.
+        """
+        return super().initialize() if hasattr(self, "_layout") else self
+
+    def load_params(self, f_params=None, *args, checkpoint=None, use_safetensors=False, **kwargs):
+        """Load what ``save_params``, or a callback, has saved.
+
+        Parameters
+        ----------
+        f_params : str, path or file, default=None
+            The network. The images' shape and the labels are in it; in a file of sklqkd 0.1.0 they
+            are not: state `image_shape` then, and classes are 0, 1, 2, ...
+        *args, checkpoint, use_safetensors, **kwargs
+            As in skorch.
+
+        Raises
+        ------
+        ValueError
+            If the shape of the images is not known.
+        """
+        if f_params is None and checkpoint is not None:
+            if self.history_ is None and checkpoint.f_history is not None:
+                self.history_ = History.from_file(checkpoint.f_history_)  # names the files
+            f_params = checkpoint.get_formatted_files(self)["f_params"]
+        if f_params is not None and not hasattr(self, "_layout"):
+            self._make_saved(f_params, use_safetensors)
+        options = {"checkpoint": checkpoint, "use_safetensors": use_safetensors}
+        super().load_params(f_params, *args, **options, **kwargs)
+        self._set_training(False)
+
+    def _make_saved(self, f_params, use_safetensors):
+        """Make a network of the size of a saved one."""
+        if use_safetensors:
+            from safetensors.torch import load, load_file
+
+            is_file = hasattr(f_params, "read")
+            state = load(f_params.read()) if is_file else load_file(f_params)
+        else:
+            state = torch.load(f_params, map_location="cpu", weights_only=True)
+        if hasattr(f_params, "seek"):
+            f_params.seek(0)
+        matrices = [value for value in state.values() if getattr(value, "ndim", 0) == 2]
+        known = saved_description(state)
+        shape = known["image_shape"] if known else self.image_shape
+        if shape is None or not matrices:
+            raise ValueError(
+                f"{f_params!r} does not say what images its network takes. State their shape: "
+                f"{type(self).__name__}(image_shape=(height, width))."
+            )
+        n_classes = len(matrices[-1])
+        classes = np.asarray(known["classes"]) if known else np.arange(n_classes)
+        self._check_parameters()
+        self._layout = image_layout(int(np.prod(shape)), shape)
+        self.n_features_in_ = int(np.prod(shape))
+        self.classes_inferred_ = classes
+        with forked_generators(int(random_generator(self.random_state).randint(2**31)), "cpu"):
+            self._initialize(classes)
+            self._next_seed = int(torch.randint(2**31, ()))
+        self.n_parameters_ = sum(p.numel() for p in self.module_.parameters() if p.requires_grad)
+
+    def get_split_datasets(self, X, y=None, **fit_params):
+        """Split the images for a callback that watches some of them; see skorch."""
+        given = self.train_split
+        self.train_split = validation_split(given, self.callbacks, self._component_params)
+        try:
+            trained, held_out = super().get_split_datasets(X, y, **fit_params)
+        finally:
+            self.train_split = given
+        base = getattr(held_out, "dataset", held_out)
+        if held_out is None or isinstance(base, Rows):
+            return trained, held_out
+        images, labels = images_and_labels(held_out)  # a data set of the user's
+        images = check_array(images, dtype=np.float32, input_name="X of the validation set")
+        labels = np.asarray(labels)
+        if unknown := sorted(set(labels.tolist()) - set(self._labels.tolist())):
+            raise ValueError(
+                f"The validation set has the classes {unknown}, which are not among those that are "
+                f"trained: {self._labels.tolist()}."
+            )
+        if images.shape[1] != self.n_features_in_:
+            raise ValueError(
+                f"The images of the validation set have {images.shape[1]} pixels, those that are "
+                f"trained {self.n_features_in_}."
+            )
+        return trained, Rows(images, np.searchsorted(self._labels, labels))
+
     def initialize_history(self):
         """Start a new history; the old one may have to be put back if training fails."""
         self.history_ = History()
@@ -311,9 +410,11 @@ class ImageNetClassifier(VersionedState, NeuralNetClassifier):
                     del self.__dict__[name]
             seed = int(random_generator(self.random_state).randint(2**31))
         self._check_parameters()
+        X, y = images_and_labels(X, y)
         X, y = check_rows(self, X, y, reset=not resume, dtype=np.float32)
         classes = check_classes(self, y, classes, self.classes_ if resume else None)
         y = np.searchsorted(classes, y)
+        self._labels = classes
         # skorch's callbacks score against the encoded labels.
         self.classes_inferred_ = np.arange(len(classes))
         if not resume:
@@ -321,7 +422,7 @@ class ImageNetClassifier(VersionedState, NeuralNetClassifier):
         threads = one_thread() if self._is_small else nullcontext()
         with forked_generators(seed, self.device), threads:
             if not resume:
-                self._initialize()
+                self._initialize(classes)
             self.notify("on_train_begin", X=X, y=y)
             with suppress(StoppedByCallback):
                 self.fit_loop(X, y, epochs=epochs)
@@ -338,9 +439,14 @@ class ImageNetClassifier(VersionedState, NeuralNetClassifier):
         self.n_parameters_ = sum(p.numel() for p in self.module_.parameters() if p.requires_grad)
         return self
 
-    def _initialize(self):
+    def _initialize(self, classes):
         try:
             self.initialize()
+            layout = self._layout
+            shape = (layout.channels, layout.height, layout.width)
+            if not layout.channels_first:
+                shape = (layout.height, layout.width, layout.channels)
+            self.module_.describe(shape, classes.tolist())
         except torch.OutOfMemoryError:
             raise
         except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
@@ -386,12 +492,13 @@ class ImageNetClassifier(VersionedState, NeuralNetClassifier):
     def _logits(self, X):
         check_is_fitted(self)
         # While it trains, skorch's scoring callbacks predict a data set of validated rows.
-        if not is_dataset(X):
+        if not isinstance(getattr(X, "dataset", X), Rows):
+            X, _ = images_and_labels(X)
             X = check_rows(self, X, reset=False, dtype=np.float32)
         return self._finite_logits(X)
 
     def _finite_logits(self, X):
-        logits = self.forward(X).numpy()
+        logits = self.forward(X).detach().numpy()  # of a training step, callbacks may ask too
         if not np.isfinite(logits).all():
             raise ValueError(
                 "Training diverged: the network's logits are not finite. Lower lr, and scale the "

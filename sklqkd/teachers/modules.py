@@ -8,14 +8,47 @@ the convolutions and pools need is centred on a black one of the least height an
 
 from __future__ import annotations
 
+import json
+
 import torch
 from torch import nn
 from torch.nn.functional import pad
 
-__all__ = ["AlexNet", "LeNet5", "ResNet"]
+__all__ = ["AlexNet", "LeNet5", "ResNet", "saved_description"]
+
+_DESCRIPTION = "_extra_state"  # torch's name
 
 
-class LeNet5(nn.Sequential):
+class Described(nn.Sequential):
+    """A network whose saved parameters say what it was made for, as text in a tensor of bytes."""
+
+    _description = ""
+
+    def describe(self, image_shape, classes):
+        """Keep the shape of the images and the labels of the outputs, of Python's own types."""
+        self._description = json.dumps({"image_shape": list(image_shape), "classes": classes})
+
+    def get_extra_state(self):
+        """Return the description, for a state dict."""
+        return torch.tensor(list(self._description.encode()), dtype=torch.uint8)
+
+    def set_extra_state(self, state):
+        """Take over a description."""
+        self._description = bytes(state.tolist()).decode()
+
+    def _load_from_state_dict(self, state_dict, prefix, metadata, strict, missing, *others):
+        super()._load_from_state_dict(state_dict, prefix, metadata, strict, missing, *others)
+        if prefix + _DESCRIPTION in missing:  # parameters that sklqkd 0.1.0 saved
+            missing.remove(prefix + _DESCRIPTION)
+
+
+def saved_description(state_dict):
+    """Return what a state dict says of its network: a dict, None if it says nothing."""
+    state = state_dict.get(_DESCRIPTION)
+    return json.loads(bytes(state.tolist()).decode()) if state is not None and len(state) else None
+
+
+class LeNet5(Described):
     """LeNet-5 with tanh and average pooling.
 
     Parameters
@@ -47,7 +80,7 @@ class LeNet5(nn.Sequential):
         )
 
 
-class AlexNet(nn.Sequential):
+class AlexNet(Described):
     """AlexNet for small images: three 3 x 3 convolutions, two wide layers with dropout.
 
     Parameters
@@ -93,7 +126,7 @@ class AlexNet(nn.Sequential):
         )
 
 
-class ResNet(nn.Sequential):
+class ResNet(Described):
     """Residual network for small images, with parameter-free shortcuts.
 
     Parameters
