@@ -1,8 +1,9 @@
 """Encodings: from a row of features to a quantum state, with the gradient back to the features.
 
 Every encoding first squashes its features with tanh (section 3.4 of arXiv:2311.13810, where the
-front-end ends in ``pi * tanh`` too), so that features of any size give a sensible state. States
-have shape (2^n, batch), wire 0 in the most significant bit.
+front-end ends in ``pi * tanh`` too). A student brings features that are not trained into tanh's
+range before, column by column: ``(features - offset) * factor``, with the rules of
+:mod:`sklqkd.feature_scaling`. States have shape (2^n, batch), wire 0 in the most significant bit.
 """
 
 from __future__ import annotations
@@ -77,6 +78,11 @@ class AmplitudeEncoding:
     """Features as amplitudes: ``tanh(x) / ||tanh(x)||`` (equations 14 and 15 of the paper).
 
     Takes 2^n features; a row of zeros (an all-black image) gives the state ``|0...0>``.
+
+    A state keeps the proportions of the features alone: x, -x and (but for tanh) 2 x are one state.
+    Columns that a student scales start from 0 up, which makes signs proportions; a constant column
+    beside the features, such as ``sklearn.preprocessing.PolynomialFeatures(degree=1)`` adds, does
+    the same for lengths.
 
     Parameters
     ----------

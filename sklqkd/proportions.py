@@ -9,7 +9,7 @@ __all__ = ["proportions_warning"]
 #: Images that are looked at: from how many on, and how many at most.
 FEWEST, MOST = 50, 256
 #: The loss from which it is told.
-LOSS = 0.1
+LOSS = 0.15
 
 
 def proportions_warning(features: np.ndarray, y: np.ndarray) -> str | None:

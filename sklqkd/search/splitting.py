@@ -103,6 +103,7 @@ class LabelledSplit(BaseCrossValidator):
         Returns
         -------
         n_splits : int
+            How many pairs `split` yields.
         """
         if isinstance(self.cv, Integral | None):
             return 5 if self.cv is None else int(self.cv)

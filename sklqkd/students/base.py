@@ -270,6 +270,7 @@ class TaughtStudent(Student):
         Returns
         -------
         accuracy : float
+            Share of images whose class is predicted, in [0, 1].
 
         Warns
         -----

@@ -148,6 +148,12 @@ default="fc"
         Intercepts of the linear head.
     reducer_ : transformer or None
         The fitted reducer.
+    feature_scale_ : ndarray of shape (2, n_reduced) or None
+        Offsets and factors that bring features (or `X`, in front of a trained reducer) into the
+        encoding's range, see :mod:`sklqkd.feature_scaling`; ``None`` leaves them as they are.
+    teacher_columns_ : list of ndarray of int, shape (n_teacher_classes,)
+        For each teacher the index in ``classes_`` of each of its classes, -1 for none. Several may
+        be one class of the student, where labels are codes; empty where no teacher was asked.
     n_components_ : int
         Number of features.
     n_parameters_ : dict

@@ -38,7 +38,9 @@ class QNNClassifier(CircuitMixin, QuantumStudent):
 default="fc"
         How an image becomes features, see :mod:`sklqkd.reducers`; ``None`` takes `X` as the
         features. "fc" and "conv" are trained together with the circuit. Any transformer will do;
-        its ``n_components``, if that is None, is set to what the encoding takes.
+        its ``n_components``, or that of the last step of a Pipeline, is set to what the encoding
+        takes if it is None. Features of a reducer that is not trained, or of `X` itself, are scaled
+        to the encoding's range (``feature_scale_``).
     ansatz : {"strongly_entangling", "basic_entangler", "rotations", "none"} or callable, \
 default="strongly_entangling"
         The trained circuit: PennyLane's StronglyEntanglingLayers or BasicEntanglerLayers; RX, RY,
@@ -107,6 +109,9 @@ default="strongly_entangling"
         Intercepts of the linear head.
     reducer_ : transformer or None
         The fitted reducer.
+    feature_scale_ : ndarray of shape (2, n_reduced) or None
+        Offsets and factors that bring features (or `X`, in front of a trained reducer) into the
+        encoding's range, see :mod:`sklqkd.feature_scaling`; ``None`` leaves them as they are.
     n_parameters_ : dict
         Numbers of trained parameters: "quantum" (angles of the circuit) and "classical" (the
         trained reducer and the head).
@@ -218,10 +223,15 @@ class DistilledQNNClassifier(TaughtStudent, QNNClassifier):
     ----------
     teacher : classifier or list of classifiers, default=None
         Any classifier with ``predict_proba`` on the images of `X`, fitted before (unless `cv` says
-        otherwise). Classes are matched by label; it may know more of them, or fewer. ``clone``
-        hands a fitted teacher on, by reference. As a value in a parameter grid it has to be a
-        ``FrozenEstimator``. ``None``: no distillation, or ``teacher_logits`` passed to `fit`. Of
-        several teachers each has its own distillation loss, and their weighted mean counts.
+        otherwise); or a torch module that maps images to logits of classes 0, 1, 2, ... (with other
+        labels, as :class:`sklqkd.TorchTeacher`). Classes are matched by label; it may know more of
+        them, or fewer. Before training its favourites are compared with `y`, and a
+        :class:`sklqkd.exceptions.TeacherWarning` says where they do not belong together. Where the
+        labels are codes for its classes, as those that a meta-estimator hands on, they are matched
+        by what goes with what. ``clone`` hands a fitted teacher on, by reference. As a value in a
+        parameter grid it has to be a ``FrozenEstimator``. ``None``: no distillation, or
+        ``teacher_logits`` passed to `fit`. Of several teachers each has its own distillation loss,
+        and their weighted mean counts.
     temperature : float, schedule or list, default=3.0
         Softens the teacher's probabilities and the student's, from 1e-3 to 1e3. A schedule over
         the epochs (a tuple such as ``("linear", 6, 1)`` or a function) is described in
@@ -298,6 +308,9 @@ default="strongly_entangling"
         Class labels.
     parameters_ : ndarray of shape (n_parameters,)
         All trained parameters; the other fitted attributes are those of :class:`QNNClassifier`.
+    teacher_columns_ : list of ndarray of int, shape (n_teacher_classes,)
+        For each teacher the index in ``classes_`` of each of its classes, -1 for none. Several may
+        be one class of the student, where labels are codes; empty where no teacher was asked.
 
     See Also
     --------
