@@ -169,14 +169,23 @@ class PennyLaneBackend:
         """
         import pennylane as qml
 
+        turning = [gate for gate in circuit.gates if gate.angle is not None]
+        result = np.zeros(np.shape(angles))
+        if not turning:
+            return result
+        # The matrices of fixed gates are parameters for PennyLane as well, and not to be trained.
+        given = [g for g in circuit.gates if g.angle is not None or g.matrix is not None]
+        trained = [place for place, gate in enumerate(given) if gate.matrix is None]
         tapes = []
         for row, weights in zip(angles, gradient, strict=True):
             observable = qml.Hermitian(np.diag(weights), wires=range(self.n_qubits))
             tape = qml.tape.QuantumScript(circuit.operations(row), [qml.expval(observable)])
-            tape.trainable_params = range(circuit.n_angles)
+            tape.trainable_params = trained
             tapes.append(tape)
         config = qml.devices.ExecutionConfig(gradient_method="adjoint", use_device_gradient=True)
         config = self._device.setup_execution_config(config)
         tapes, _ = self._device.preprocess_transforms(config)(tapes)
         derivatives = self._device.compute_derivatives(tapes, config)
-        return np.array(derivatives, float).reshape(angles.shape)
+        derivatives = np.array(derivatives, float).reshape(len(angles), len(turning))
+        np.add.at(result, (slice(None), [gate.angle for gate in turning]), derivatives)
+        return result

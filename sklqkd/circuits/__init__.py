@@ -2,9 +2,10 @@
 
 PennyLane says what a circuit is: an ansatz is a template ``f(weights, wires)`` with a ``shape``
 (:mod:`sklqkd.circuits.templates`). :mod:`sklqkd.circuits.tracing` reads the operations that it
-queues, :mod:`sklqkd.circuits.compiler` fuses them for the exact simulator, and
-:mod:`sklqkd.circuits.gates` keeps them by name for devices, as :mod:`sklqkd.circuits.preparation`
-does for the encodings.
+queues, and :mod:`sklqkd.circuits.operators` says what each of them is.
+:mod:`sklqkd.circuits.primitives` breaks them down for the exact simulator and
+:mod:`sklqkd.circuits.compiler` fuses them; :mod:`sklqkd.circuits.gates` keeps them by name for
+devices, as :mod:`sklqkd.circuits.preparation` does for the encodings.
 """
 
 from .compiler import compile_ansatz

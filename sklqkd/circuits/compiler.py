@@ -9,8 +9,10 @@ import numpy as np
 
 from ..statevector import Gate, LocalLayer, PhasePermutation, Program
 from ..threads import in_pennylane
+from .operators import ATOL, Angle, Traced
+from .primitives import diagonalised, primitives
 from .templates import ansatz_shape, ansatz_template, no_gates
-from .tracing import ATOL, Angle, Traced, primitives, trace_ansatz
+from .tracing import trace_ansatz
 
 __all__ = ["compile_ansatz"]
 
@@ -58,7 +60,7 @@ def _compile(template: Callable, shape: tuple[int, ...], n_qubits: int) -> Progr
     n_weights = int(np.prod(shape))
     if template is no_gates:
         return Program(n_qubits, n_weights, ())
-    operations = trace_ansatz(template, shape, n_qubits, primitives)
+    operations = diagonalised(trace_ansatz(template, shape, n_qubits, [primitives]))
     return Program(n_qubits, n_weights, tuple(_fuse(operations, n_qubits)))
 
 
