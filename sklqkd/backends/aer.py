@@ -67,8 +67,8 @@ class AerRunner:
         if is_model and device is None:
             # Its noise belongs to these gates alone.
             # They are looked for in the circuit, so that "unitary" and its like are not among them.
-            known = standard_gates().intersection(self._noise.model.basis_gates)
-            gates = {"basis_gates": sorted(known)}
+            basis = standard_gates().intersection(self._noise.model.basis_gates)
+            gates = {"basis_gates": sorted(basis)}
             self._transpiling = DEFAULTS | gates | (self._transpiling or transpiling)
         self.transpiles = self._transpiling is not None
         self._has_device = device is not None

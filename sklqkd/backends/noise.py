@@ -188,7 +188,7 @@ def aer_noise(noise) -> AerNoise:
         if error["type"] != "roerror":
             gates.update(error["operations"])
             used = [q for steps in error["instructions"] for step in steps for q in step["qubits"]]
-            for qubits in places or [None]:
+            for qubits in places or (None,):
                 errors |= {(name, qubits): max(used) + 1 for name in error["operations"]}
             continue
         readout_qubits += places

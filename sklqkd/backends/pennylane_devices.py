@@ -187,5 +187,6 @@ class PennyLaneBackend:
         tapes, _ = self._device.preprocess_transforms(config)(tapes)
         derivatives = self._device.compute_derivatives(tapes, config)
         derivatives = np.array(derivatives, float).reshape(len(angles), len(turning))
-        np.add.at(result, (slice(None), [gate.angle for gate in turning]), derivatives)
+        for gate, derivative in zip(turning, derivatives.T, strict=True):
+            result[:, gate.angle] += derivative
         return result

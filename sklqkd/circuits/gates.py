@@ -17,6 +17,7 @@ import numpy as np
 from ..threads import in_pennylane
 from .operators import (
     ATOL,
+    CONSTANT,
     IGNORED,
     Angle,
     Traced,
@@ -32,17 +33,11 @@ from .tracing import trace_ansatz
 
 __all__ = ["AnsatzGates", "GateCircuit", "NamedGate", "ansatz_gates", "shift_rule"]
 
-#: Gates with one angle, and those without, that devices know by name. All else is decomposed.
+#: Gates with one angle that devices know by name, as they do those of `CONSTANT` without.
 TURNING = frozenset(
     (
         *("RX", "RY", "RZ", "PhaseShift", "CRX", "CRY", "CRZ", "ControlledPhaseShift"),
         *("IsingXX", "IsingYY", "IsingZZ"),
-    )
-)
-CONSTANT = frozenset(
-    (
-        *("Hadamard", "PauliX", "PauliY", "PauliZ", "S", "T", "SX"),
-        *("CNOT", "CY", "CZ", "SWAP", "Toffoli", "CSWAP"),
     )
 )
 
@@ -243,7 +238,7 @@ def _as_gates(operations) -> list[Traced]:
 def _phases(diagonal, wires, angle) -> list[Traced]:
     """Write ``exp(i angle diag(diagonal))`` as CNOT and RZ gates, but for a phase."""
     n_wires = len(wires)
-    signs = np.ones((1, 1))
+    signs: np.ndarray = np.ones((1, 1))
     for _ in wires:
         signs = np.kron(signs, [[1, 1], [1, -1]])
     gates = []

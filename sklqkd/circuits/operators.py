@@ -6,12 +6,12 @@ compared with that matrix, wherever it is small enough to be written down.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
 __all__ = [
-    *("ATOL", "IGNORED", "MOST_WIRES", "Angle", "Traced"),
+    *("ATOL", "CONSTANT", "IGNORED", "MOST_WIRES", "Angle", "Traced"),
     *("decomposed", "real_angles", "refuse", "rotations_of", "same_up_to_phase", "unitary_matrix"),
 ]
 
@@ -20,6 +20,14 @@ ATOL = 1e-12
 SINGLE_PRECISION = 1e-5
 #: The most wires of an operation whose matrix is looked at.
 MOST_WIRES = 8
+
+#: PennyLane's names of the gates without an angle that devices know by name.
+CONSTANT = frozenset(
+    (
+        *("Hadamard", "PauliX", "PauliY", "PauliZ", "S", "T", "SX"),
+        *("CNOT", "CY", "CZ", "SWAP", "Toffoli", "CSWAP"),
+    )
+)
 
 #: What changes no probability.
 IGNORED = frozenset(("Identity", "GlobalPhase", "Barrier", "WireCut", "Snapshot"))
@@ -75,7 +83,7 @@ def rotations_of(operation) -> list:
     ]
 
 
-def refuse(operation, reason: str) -> None:
+def refuse(operation, reason: str) -> NoReturn:
     """Raise the ValueError for an operation that is no gate."""
     raise ValueError(
         f"The ansatz contains {operation.name} on wires {list(operation.wires)}, which is not a "
@@ -112,17 +120,19 @@ def unitary_matrix(operation) -> np.ndarray | None:
         matrix = np.asarray(operation.matrix(), complex)
     except (TypeError, ValueError) as error:  # some look at their own matrix
         refuse(operation, f"its matrix cannot be made ({error})")
+    if matrix.ndim != 2:
+        refuse(operation, "a parameter of it is an array, of several gates. Take one number each")
     if not np.isfinite(matrix).all():
         refuse(operation, "its matrix has entries that are not finite")
     left, stretches, right = np.linalg.svd(matrix)
-    error = np.abs(stretches - 1).max()
-    if error > SINGLE_PRECISION:
+    farthest = np.abs(stretches - 1).max()
+    if farthest > SINGLE_PRECISION:
         refuse(
             operation,
             f"its matrix stretches states by factors from {stretches.min():.3g} to "
             f"{stretches.max():.3g}",
         )
-    return left @ right if error > ATOL else matrix
+    return left @ right if farthest > ATOL else matrix
 
 
 def decomposed(operation, matrix: np.ndarray | None) -> list | None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from .operators import (
     ATOL,
+    CONSTANT,
     IGNORED,
     Traced,
     decomposed,
@@ -63,6 +66,8 @@ def primitives(operation) -> list[Traced]:
         return [primitive for part in rotations for primitive in primitives(part)]
     if values is not None and name in _BASES:
         return _in_another_basis(operation, wires, values[0], _BASES[name])
+    if name in CONSTANT:
+        return [Traced("constant", wires, _constant(name))]
     matrix = unitary_matrix(operation)
     if matrix is not None and not operation.data:
         return [Traced("constant", wires, matrix)]
@@ -76,6 +81,14 @@ def primitives(operation) -> list[Traced]:
     if matrix is None:
         refuse(operation, "it has no decomposition, and no matrix that is small enough to look at")
     return [Traced("constant", wires, matrix)]
+
+
+@cache
+def _constant(name) -> np.ndarray:
+    import pennylane as qml
+
+    gate = getattr(qml, name)
+    return np.asarray(gate.compute_matrix(), complex)
 
 
 def _generator(operation) -> np.ndarray | None:

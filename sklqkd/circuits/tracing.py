@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from .operators import ATOL, MOST_WIRES, Angle, Traced, same_up_to_phase, unitary_matrix
+from .templates import trace_failed
 
 __all__ = [
     *("affine_angle", "match_traces", "probes", "trace_ansatz", "trace_template"),
@@ -43,16 +44,16 @@ def trace_template(template: Callable, weights: np.ndarray, n_qubits: int) -> li
     """
     import pennylane as qml
 
+    if isinstance(template, qml.QNode):
+        raise ValueError(
+            f"The ansatz {template!r} is a QNode, which runs when it is called. Pass the function "
+            "that queues its gates, without measurements."
+        )
     try:
         with qml.queuing.AnnotatedQueue() as queue:
             template(weights, wires=range(n_qubits))
     except Exception as error:
-        raise ValueError(
-            f"The ansatz {template!r} fails: called as template(weights, wires=range({n_qubits})) "
-            f"with weights of the shape {weights.shape}, it raises {type(error).__name__} "
-            f"({error}). An ansatz takes its weights, all in one array of the shape that its `shape` says, and "
-            "the wires; a template that wants more needs a function around it."
-        ) from error
+        raise trace_failed(template, weights.shape, n_qubits, error) from error
     tape = qml.tape.QuantumScript.from_queue(queue)
     if tape.measurements:
         raise ValueError(
@@ -108,6 +109,11 @@ def trace_ansatz(
             "The gates of the ansatz change with its weights, or from call to call: it queues "
             f"{min(map(len, traces))} to {max(map(len, traces))} of them. {_WAY_OUT}"
         )
+    if tried.size and not traces[0]:
+        raise ValueError(
+            f"The ansatz {template!r} queues no gate, but has weights of the shape {shape}. Call "
+            "the gates, such as qml.RX(weights[0], wires=wires[0]), inside it."
+        )
     gates: list[Traced] = []
     for operations in zip(*traces, strict=True):
         reasons = []
@@ -130,10 +136,7 @@ def match_traces(traces: list[list[Traced]], probes: np.ndarray) -> list[Traced]
     first = traces[0]
     for other in traces[1:]:
         same = len(first) == len(other) and all(
-            a.kind == b.kind
-            and a.wires == b.wires
-            and np.shape(a.matrix) == np.shape(b.matrix)
-            and (a.matrix is None or np.allclose(a.matrix, b.matrix, rtol=0, atol=ATOL))
+            a.kind == b.kind and a.wires == b.wires and _same_matrix(a.matrix, b.matrix)
             for a, b in zip(first, other, strict=True)
         )
         if not same:
@@ -150,6 +153,14 @@ def match_traces(traces: list[list[Traced]], probes: np.ndarray) -> list[Traced]
         )
         for i, operation in enumerate(first)
     ]
+
+
+def _same_matrix(first, second) -> bool:
+    if first is second:
+        return True
+    if np.shape(first) != np.shape(second):
+        return False
+    return bool(np.abs(first - second).max(initial=0) <= ATOL)
 
 
 def affine_angle(values: Sequence[float], probes: np.ndarray, wires: tuple[int, ...]) -> Angle:
@@ -181,8 +192,8 @@ def _by_matrices(operations, probes: np.ndarray) -> list[Traced] | None:
     wires = tuple(operations[0].wires)
     if len(wires) > MOST_WIRES or any(tuple(one.wires) != wires for one in operations):
         return None
-    matrices = [unitary_matrix(one) for one in operations]
-    if any(matrix is None for matrix in matrices):
+    matrices = [matrix for one in operations if (matrix := unitary_matrix(one)) is not None]
+    if len(matrices) < len(operations):
         return None
     # The logarithm is taken between two probes that are close together, where it has one branch.
     start = matrices[2]

@@ -12,11 +12,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..backends import pennylane_devices, qiskit_circuits, transpilation
 from ..circuits import ansatz_template, trace_template
-from ..circuits.gates import ansatz_gates
 from ..circuits.preparation import make_preparation
 from ..encodings import make_encoding
 from ..images import check_rows
 from ..threads import in_pennylane
+from .quantum import traced_ansatz
 
 __all__ = ["CircuitMixin", "CircuitResources"]
 
@@ -192,12 +192,13 @@ class CircuitMixin:
 
         Parameters
         ----------
-        device : str, default="default.qubit"
-            Name of a PennyLane device.
+        device : str or pennylane.devices.Device, default="default.qubit"
+            A PennyLane device, or the name of one.
         shots : int, default=None
-            Number of measurements; ``None`` for exact results, where the device has them.
+            Number of measurements; ``None`` for exact results, where the device has them. A device
+            that was made with shots keeps them.
         **device_options
-            Options of the device, such as ``seed`` or ``noise_model``.
+            Options of a device given by name, such as ``seed`` or ``noise_model``.
 
         Returns
         -------
@@ -210,7 +211,8 @@ class CircuitMixin:
         Raises
         ------
         ValueError
-            For an unknown device, or `shots` that are no positive integer.
+            For an unknown device, one that lacks wires 0 to n - 1, or `shots` that are no positive
+            integer.
         NotFittedError
             Before `fit`.
         """
@@ -287,8 +289,7 @@ def _preparation(student):
 
 
 def _ansatz(student):
-    circuit = student.circuit_
-    return ansatz_gates(circuit["ansatz"], circuit["n_qubits"], circuit["n_layers"])
+    return traced_ansatz(student, student.circuit_).gates
 
 
 def _drawn(student, x):
@@ -337,12 +338,9 @@ def _quantum_circuit(student, x):
 def _qnode(student, device, shots, device_options):
     import pennylane as qml
 
-    if not isinstance(device, str) or device not in qml.plugin_devices:
-        raise ValueError(
-            f"device={device!r} is not installed. PennyLane finds "
-            f"{', '.join(map(repr, sorted(qml.plugin_devices)))}; plugins bring more, such as "
-            "pip install pennylane-qiskit."
-        )
+    made = _pennylane_device(device, student.circuit_["n_qubits"], device_options)
+    if shots is None and made is device:
+        shots = "unset"  # those that it was made with
     student = copy(student)  # whose reducer belongs to these weights, also after a further fit
     settings = student.circuit_
     n_qubits = settings["n_qubits"]
@@ -357,8 +355,34 @@ def _qnode(student, device, shots, device_options):
         measurements = _measurements(settings)
         return measurements[0] if settings["measurement"] == "probs" else measurements
 
-    made = pennylane_devices.make_device(device, n_qubits, device_options, "device_options")
     return qml.QNode(circuit, made, shots=shots)
+
+
+def _pennylane_device(device, n_qubits, options):
+    """Return a PennyLane device, given one or its name."""
+    import pennylane as qml
+
+    if isinstance(device, qml.devices.Device | qml.devices.LegacyDevice):
+        if options:
+            raise ValueError(
+                f"The device {device.name!r} is made already, and cannot take "
+                f"{', '.join(map(repr, options))}. Make it with these options, or pass its name."
+            )
+        if device.wires is not None and not device.wires.contains_wires(
+            qml.wires.Wires(range(n_qubits))
+        ):
+            raise ValueError(
+                f"The device {device.name!r} has the wires {device.wires.tolist()}, but the "
+                f"circuit acts on the wires 0 to {n_qubits - 1}. Make it with wires={n_qubits}."
+            )
+        return device
+    if not isinstance(device, str) or device not in qml.plugin_devices:
+        raise ValueError(
+            f"device={device!r} is not installed. PennyLane finds "
+            f"{', '.join(map(repr, sorted(qml.plugin_devices)))}; plugins bring more, such as "
+            "pip install pennylane-qiskit. A device of your own is passed as qml.device makes it."
+        )
+    return pennylane_devices.make_device(device, n_qubits, options, "device_options")
 
 
 def _resources(student, **target):

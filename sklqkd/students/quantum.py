@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from math import prod
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from ..circuits import ansatz_shape, compile_ansatz
+from ..circuits import TracedAnsatz, ansatz_shape
 from ..encodings import make_encoding
 from ..random_states import numpy_generator
 from ..simulation import ExactCircuit, NoisyCircuit
@@ -15,13 +16,38 @@ from ..training import Network
 from . import fitting
 from .base import Student
 
-__all__ = ["EXACT", "QuantumArchitecture", "QuantumStudent"]
+__all__ = ["EXACT", "QuantumArchitecture", "QuantumStudent", "traced_ansatz"]
 
 #: The name of the exact simulator.
 EXACT = "statevector"
 MAX_QUBITS = 20
 #: The parameters that shape a circuit, and have to stay where training goes on.
 SHAPING = ("encoding", "n_qubits", "ansatz", "n_layers", "measurement")
+
+
+#: By student: its ``circuit_``, of which a fit makes a new one, and the ansatz in it. Nothing of this
+#: is in the state of the student, which goes into files.
+_TRACED: WeakKeyDictionary = WeakKeyDictionary()
+
+
+def traced_ansatz(student, circuit: dict) -> TracedAnsatz:
+    """Return the ansatz of a student's circuit, which is traced once.
+
+    Parameters
+    ----------
+    student : QuantumStudent
+    circuit : dict
+        The parameters that shape the circuit, as in ``circuit_``.
+
+    Returns
+    -------
+    ansatz : TracedAnsatz
+    """
+    known, ansatz = _TRACED.get(student, (None, None))
+    if known is not circuit:
+        ansatz = TracedAnsatz(circuit["ansatz"], circuit["n_qubits"], circuit["n_layers"])
+        _TRACED[student] = circuit, ansatz
+    return ansatz
 
 
 class QuantumStudent(Student):
@@ -129,7 +155,7 @@ def make_circuit(student, circuit, rng, dtype=np.float32):
     circuit : sklqkd.training.Middle
     """
     encoding = make_encoding(circuit["encoding"], circuit["n_qubits"])
-    program = compile_ansatz(circuit["ansatz"], circuit["n_qubits"], circuit["n_layers"])
+    ansatz = traced_ansatz(student, circuit)
     shots = None if student.shots is None else int(student.shots)
     options = dict(student.backend_options or {})
     if student.backend == EXACT:
@@ -142,7 +168,7 @@ def make_circuit(student, circuit, rng, dtype=np.float32):
         from ..backends.noise import check_strengths
 
         depolarizing = check_strengths({"depolarizing": depolarizing}).depolarizing
-        exact = _exact_circuit(encoding, program, dtype, student.device)
+        exact = _exact_circuit(encoding, ansatz.program, dtype, student.device)
         is_noisy = shots is not None or depolarizing > 0
         return NoisyCircuit(exact, shots, depolarizing, rng) if is_noisy else exact
     if student.device != "cpu":
@@ -151,13 +177,12 @@ def make_circuit(student, circuit, rng, dtype=np.float32):
             f"backend={student.backend!r} is chosen in backend_options. Set device='cpu'."
         )
     from ..backends import make_backend
-    from ..circuits.gates import ansatz_gates
     from ..circuits.preparation import make_preparation
     from ..simulation.device_circuit import DeviceCircuit
 
     backend = make_backend(student.backend, circuit["n_qubits"], shots, options)
-    ansatz = ansatz_gates(circuit["ansatz"], circuit["n_qubits"], circuit["n_layers"])
-    return DeviceCircuit(make_preparation(encoding), ansatz, program.n_weights, backend, rng)
+    n_weights = ansatz.program.n_weights
+    return DeviceCircuit(make_preparation(encoding), ansatz.gates, n_weights, backend, rng)
 
 
 def _exact_circuit(encoding, program, dtype, device):
