@@ -25,7 +25,7 @@ MAX_QUBITS = 20
 SHAPING = ("encoding", "n_qubits", "ansatz", "n_layers", "measurement")
 
 
-#: By student: its ``circuit_``, of which a fit makes a new one, and the ansatz in it. Nothing of this
+#: By student: its ``circuit_``, of which a fit makes a new one, and the ansatz in it. Nothing of it
 #: is in the state of the student, which goes into files.
 _TRACED: WeakKeyDictionary = WeakKeyDictionary()
 
