@@ -41,6 +41,15 @@ def model(*errors):
     return noise
 
 
+def said(action):
+    """Return what an action warns of once; Qiskit warns of its own plugins."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        action()
+    (message,) = [str(w.message) for w in caught if "noise_model" in str(w.message)]
+    return message
+
+
 def run(noise, shots=None, n_qubits=3, **options):
     """Return probabilities of a student's circuit under noise, the exact ones, and a warning."""
     circuit, angles = student_circuit(n_qubits)
@@ -200,8 +209,7 @@ def test_a_fake_device_with_a_model_of_its_own():
     circuit, angles = student_circuit(2)
     options["sampler_options"] = {"simulator": {"noise_model": model((TWO, "cz"))}}
     remote = make_backend("qiskit.remote", 2, 50, options)
-    with pytest.warns(UserWarning, match=f"'cz'.*{NOTHING}"):
-        remote.probabilities(circuit, angles, rng())
+    assert NOTHING in said(lambda: remote.probabilities(circuit, angles, rng()))
 
 
 def test_a_student_says_it_in_fit_and_in_predict():
@@ -209,7 +217,5 @@ def test_a_student_says_it_in_fit_and_in_predict():
     X, y = X[y < 3][:12], y[y < 3][:12]
     student = QNNClassifier(n_qubits=2, n_layers=1, max_iter=1, random_state=0).fit(X, y)
     student.set_params(backend="qiskit.aer", backend_options={"noise_model": model((TWO, "cz"))})
-    with pytest.warns(UserWarning, match="'cz'"):
-        student.predict(X)
-    with pytest.warns(UserWarning, match="'cz'"):
-        student.fit(X, y)
+    assert "'cz'" in said(lambda: student.predict(X))
+    assert "'cz'" in said(lambda: student.fit(X, y))
