@@ -10,7 +10,7 @@ from ..circuits.gates import GateCircuit
 from ..threads import in_pennylane
 from .noise import check_strengths, noisy_operations
 
-__all__ = ["PennyLaneBackend", "installed_devices", "make_device"]
+__all__ = ["PennyLaneBackend", "find_device", "installed_devices", "make_device"]
 
 #: Amplitudes or measured bits of one circuit: bounds its memory, whatever the rows and shots.
 CHUNK = 2**22
@@ -56,6 +56,51 @@ def make_device(name, n_qubits, options, given_as):
             f"The device {name!r} cannot be made with {n_qubits} wires and "
             f"{given_as}={options!r}: {error}"
         ) from error
+
+
+def find_device(device, n_qubits, options):
+    """Return a PennyLane device, given one or its name.
+
+    Parameters
+    ----------
+    device : str or pennylane.devices.Device
+    n_qubits : int
+        It has to have the wires 0 to n_qubits - 1.
+    options : dict
+        Of a device given by name.
+
+    Returns
+    -------
+    device : pennylane.devices.Device
+
+    Raises
+    ------
+    ValueError
+        If it is unknown, lacks wires, or is given options that it was not made with.
+    """
+    import pennylane as qml
+
+    if isinstance(device, qml.devices.Device | qml.devices.LegacyDevice):
+        if options:
+            raise ValueError(
+                f"The device {device.name!r} is made already, and cannot take "
+                f"{', '.join(map(repr, options))}. Make it with these options, or pass its name."
+            )
+        if device.wires is not None and not device.wires.contains_wires(
+            qml.wires.Wires(range(n_qubits))
+        ):
+            raise ValueError(
+                f"The device {device.name!r} has the wires {device.wires.tolist()}, but the "
+                f"circuit acts on the wires 0 to {n_qubits - 1}. Make it with wires={n_qubits}."
+            )
+        return device
+    if not isinstance(device, str) or device not in qml.plugin_devices:
+        raise ValueError(
+            f"device={device!r} is not installed. PennyLane finds "
+            f"{', '.join(map(repr, sorted(qml.plugin_devices)))}; plugins bring more, such as "
+            "pip install pennylane-qiskit. A device of your own is passed as qml.device makes it."
+        )
+    return make_device(device, n_qubits, options, "device_options")
 
 
 class PennyLaneBackend:

@@ -338,7 +338,7 @@ def _quantum_circuit(student, x):
 def _qnode(student, device, shots, device_options):
     import pennylane as qml
 
-    made = _pennylane_device(device, student.circuit_["n_qubits"], device_options)
+    made = pennylane_devices.find_device(device, student.circuit_["n_qubits"], device_options)
     if shots is None and made is device:
         shots = "unset"  # those that it was made with
     student = copy(student)  # whose reducer belongs to these weights, also after a further fit
@@ -356,33 +356,6 @@ def _qnode(student, device, shots, device_options):
         return measurements[0] if settings["measurement"] == "probs" else measurements
 
     return qml.QNode(circuit, made, shots=shots)
-
-
-def _pennylane_device(device, n_qubits, options):
-    """Return a PennyLane device, given one or its name."""
-    import pennylane as qml
-
-    if isinstance(device, qml.devices.Device | qml.devices.LegacyDevice):
-        if options:
-            raise ValueError(
-                f"The device {device.name!r} is made already, and cannot take "
-                f"{', '.join(map(repr, options))}. Make it with these options, or pass its name."
-            )
-        if device.wires is not None and not device.wires.contains_wires(
-            qml.wires.Wires(range(n_qubits))
-        ):
-            raise ValueError(
-                f"The device {device.name!r} has the wires {device.wires.tolist()}, but the "
-                f"circuit acts on the wires 0 to {n_qubits - 1}. Make it with wires={n_qubits}."
-            )
-        return device
-    if not isinstance(device, str) or device not in qml.plugin_devices:
-        raise ValueError(
-            f"device={device!r} is not installed. PennyLane finds "
-            f"{', '.join(map(repr, sorted(qml.plugin_devices)))}; plugins bring more, such as "
-            "pip install pennylane-qiskit. A device of your own is passed as qml.device makes it."
-        )
-    return pennylane_devices.make_device(device, n_qubits, options, "device_options")
 
 
 def _resources(student, **target):
