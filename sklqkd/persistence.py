@@ -79,7 +79,6 @@ class VersionedState(BaseEstimator):
     def __getstate__(self):
         state = dict(super().__getstate__())  # BaseEstimator's may be the live __dict__
         state.pop("_training_run", None)  # of a fit that is under way
-        state.pop("_compiled", None)  # follows from the rest
         state[_HEADER] = {
             "version": STATE_VERSION,
             "written_by": __version__,

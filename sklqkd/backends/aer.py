@@ -15,14 +15,16 @@ from .device_options import (
     transpile_options,
 )
 from .noise import apply_to_each_qubit
-from .transpilation import require
-from .unused_noise import refuse_unknown_gates, warn_of_unused
+from .transpilation import require, standard_gates
+from .unused_noise import unused_noise
 
 __all__ = ["AerRunner"]
 
 #: Of Aer's methods, those that know rotations and measure.
 METHODS = ("automatic", "statevector", "density_matrix", "matrix_product_state")
 _LARGEST_SEED = 2**31
+#: Qiskit's standard instructions that no gate is rewritten in.
+_NO_GATES = frozenset(("delay", "id", "measure", "reset", "global_phase"))
 
 
 class AerRunner:
@@ -59,16 +61,17 @@ class AerRunner:
             device = noise
         device = find_device(device)
         self._noise, self._identities = find_noise(noise, device)
-        self._is_own_model = self._noise is not None and self._noise.model is noise
         transpiling = {key: options.pop(key) for key in TRANSPILER_OPTIONS if key in options}
         self._transpiling = transpile_options(transpiling, device)
         is_model = self._noise is not None and not self._identities and self._noise.gates
         if is_model and device is None:
             # Its noise belongs to these gates alone.
-            refuse_unknown_gates(self._noise.model.basis_gates)
-            gates = {"basis_gates": self._noise.model.basis_gates}
+            # They are looked for in the circuit, so that "unitary" and its like are not among them.
+            basis = standard_gates().intersection(self._noise.model.basis_gates)
+            gates = {"basis_gates": sorted(basis)}
             self._transpiling = DEFAULTS | gates | (self._transpiling or transpiling)
         self.transpiles = self._transpiling is not None
+        self._has_device = device is not None
         if device is not None:
             check_size(device, n_qubits)
         self._make_simulator(n_qubits, options)
@@ -122,14 +125,45 @@ class AerRunner:
                 f"n_qubits={n_qubits}. Choose fewer qubits or another method."
             )
 
+    def warning(self, circuit, compiled):
+        """Return what is to be said of a circuit and its compiled form, None for nothing."""
+        if self._noise is None or self._identities:
+            return None
+        unused = unused_noise(self._noise, compiled.circuit, compiled.qubits)
+        if unused is None:
+            return None
+        ways = ["Attach the errors to these gates and qubits"]
+        if basis := self._basis_for(unused.gates, circuit):
+            ways.append(
+                f"have the circuit made of others by backend_options['basis_gates']={basis}"
+            )
+        ways.append(
+            "give strengths, as in 'noise_model': {'depolarizing': 0.01}, which follow any gate"
+        )
+        return f"{unused.message} {', or '.join(ways)}."
+
+    def _basis_for(self, gates, circuit):
+        """Return basis gates with which no noise is lost, None if there are none to be found."""
+        wanted = (gates | self._noise.gates) & standard_gates() - _NO_GATES
+        if self._has_device or not gates & wanted:
+            return None
+        sizes = {name: size for (name, _), size in self._noise.errors.items()}
+        basis = wanted | {"rz", "sx"} | (set() if 2 in map(sizes.get, wanted) else {"cx"})
+        options = {**(self._transpiling or DEFAULTS), "basis_gates": sorted(basis)}
+        try:
+            other = self._compile(circuit, options)
+        except ValueError:
+            return None
+        is_whole = unused_noise(self._noise, other.circuit, other.qubits) is None
+        return options["basis_gates"] if is_whole else None
+
+    def _compile(self, circuit, transpiling):
+        noisy = self._noise.gates if self._noise else ()
+        return compile_circuit(circuit, transpiling, self._identities, self._known_gates, noisy)
+
     def compile(self, circuit):
         """Transpile if need be, and append what is to be read out."""
-        noisy = self._noise.gates if self._noise else ()
-        compiled = compile_circuit(
-            circuit, self._transpiling, self._identities, self._known_gates, noisy
-        )
-        if self._is_own_model:
-            warn_of_unused(self._noise.model, compiled)
+        compiled = self._compile(circuit, self._transpiling)
         # Qiskit's first is the least significant bit.
         readout, bits = compiled.circuit, compiled.qubits[::-1]
         if self.is_exact:

@@ -133,11 +133,26 @@ class AerNoise(NamedTuple):
     readout : dict
         Physical qubit, or None for all others, to a matrix of shape (2, 2): the probability to
         read the row if the column is there.
+    errors : dict
+        Name of a gate and its qubits, None for all others, to the number of these qubits.
+    readout_qubits : tuple of tuple of int
+        What the readout errors of certain qubits belong to, joint ones of several qubits too.
     """
 
     model: Any
     gates: frozenset[str]
     readout: dict[int | None, np.ndarray]
+    errors: dict[tuple[str, tuple[int, ...] | None], int]
+    readout_qubits: tuple[tuple[int, ...], ...]
+
+    @property
+    def has_readout_errors(self) -> bool:
+        """Whether bits are read wrongly, those of any qubits."""
+        return bool(self.readout or self.readout_qubits)
+
+    def has_error(self, gate: str, qubits: tuple[int, ...]) -> bool:
+        """Return whether an error belongs to a gate on these qubits, in this order."""
+        return (gate, qubits) in self.errors or (gate, None) in self.errors
 
     def readout_matrices(self, qubits: Sequence[int]) -> list[np.ndarray]:
         """Return the readout matrix of each of the physical `qubits`."""
@@ -166,15 +181,22 @@ def aer_noise(noise) -> AerNoise:
         model = noise if isinstance(noise, NoiseModel) else NoiseModel.from_backend(noise)
     gates: set[str] = set()
     readout: dict[int | None, np.ndarray] = {}
+    errors: dict[tuple[str, tuple[int, ...] | None], int] = {}
+    readout_qubits = []
     for error in model.to_dict()["errors"]:
+        places = [tuple(qubits) for qubits in error.get("gate_qubits", [])]
         if error["type"] != "roerror":
             gates.update(error["operations"])
+            used = [q for steps in error["instructions"] for step in steps for q in step["qubits"]]
+            for qubits in places or (None,):
+                errors |= {(name, qubits): max(used) + 1 for name in error["operations"]}
             continue
+        readout_qubits += places
         matrix = np.asarray(error["probabilities"], float).T
         if matrix.shape == (2, 2):  # Aer applies no others to measurements of one qubit
-            for qubit in [q for (q,) in error["gate_qubits"]] if "gate_qubits" in error else [None]:
+            for qubit in [q for (q,) in places] or [None]:
                 readout[qubit] = matrix
-    return AerNoise(model, frozenset(gates), readout)
+    return AerNoise(model, frozenset(gates), readout, errors, tuple(readout_qubits))
 
 
 def _model_of_strengths(strengths):

@@ -10,7 +10,7 @@ from ..circuits.gates import GateCircuit
 from ..threads import in_pennylane
 from .noise import check_strengths, noisy_operations
 
-__all__ = ["PennyLaneBackend", "installed_devices", "make_device"]
+__all__ = ["PennyLaneBackend", "find_device", "installed_devices", "make_device"]
 
 #: Amplitudes or measured bits of one circuit: bounds its memory, whatever the rows and shots.
 CHUNK = 2**22
@@ -56,6 +56,51 @@ def make_device(name, n_qubits, options, given_as):
             f"The device {name!r} cannot be made with {n_qubits} wires and "
             f"{given_as}={options!r}: {error}"
         ) from error
+
+
+def find_device(device, n_qubits, options):
+    """Return a PennyLane device, given one or its name.
+
+    Parameters
+    ----------
+    device : str or pennylane.devices.Device
+    n_qubits : int
+        It has to have the wires 0 to n_qubits - 1.
+    options : dict
+        Of a device given by name.
+
+    Returns
+    -------
+    device : pennylane.devices.Device
+
+    Raises
+    ------
+    ValueError
+        If it is unknown, lacks wires, or is given options that it was not made with.
+    """
+    import pennylane as qml
+
+    if isinstance(device, qml.devices.Device | qml.devices.LegacyDevice):
+        if options:
+            raise ValueError(
+                f"The device {device.name!r} is made already, and cannot take "
+                f"{', '.join(map(repr, options))}. Make it with these options, or pass its name."
+            )
+        if device.wires is not None and not device.wires.contains_wires(
+            qml.wires.Wires(range(n_qubits))
+        ):
+            raise ValueError(
+                f"The device {device.name!r} has the wires {device.wires.tolist()}, but the "
+                f"circuit acts on the wires 0 to {n_qubits - 1}. Make it with wires={n_qubits}."
+            )
+        return device
+    if not isinstance(device, str) or device not in qml.plugin_devices:
+        raise ValueError(
+            f"device={device!r} is not installed. PennyLane finds "
+            f"{', '.join(map(repr, sorted(qml.plugin_devices)))}; plugins bring more, such as "
+            "pip install pennylane-qiskit. A device of your own is passed as qml.device makes it."
+        )
+    return make_device(device, n_qubits, options, "device_options")
 
 
 class PennyLaneBackend:
@@ -169,20 +214,24 @@ class PennyLaneBackend:
         """
         import pennylane as qml
 
+        turning = [gate for gate in circuit.gates if gate.angle is not None]
+        result = np.zeros(np.shape(angles))
+        if not turning:
+            return result
+        # The matrices of fixed gates are parameters for PennyLane as well, and not to be trained.
+        given = [g for g in circuit.gates if g.angle is not None or g.matrix is not None]
+        trained = [place for place, gate in enumerate(given) if gate.matrix is None]
         tapes = []
-        # The matrix of a fixed gate is a parameter too, of PennyLane's count.
-        with_parameter = [g for g in circuit.gates if g.angle is not None or g.matrix is not None]
-        places = [i for i, gate in enumerate(with_parameter) if gate.angle is not None]
-        columns = [gate.angle for gate in with_parameter if gate.angle is not None]
         for row, weights in zip(angles, gradient, strict=True):
             observable = qml.Hermitian(np.diag(weights), wires=range(self.n_qubits))
             tape = qml.tape.QuantumScript(circuit.operations(row), [qml.expval(observable)])
-            tape.trainable_params = places
+            tape.trainable_params = trained
             tapes.append(tape)
         config = qml.devices.ExecutionConfig(gradient_method="adjoint", use_device_gradient=True)
         config = self._device.setup_execution_config(config)
         tapes, _ = self._device.preprocess_transforms(config)(tapes)
         derivatives = self._device.compute_derivatives(tapes, config)
-        angles_gradient = np.zeros(angles.shape)
-        angles_gradient[:, columns] = np.array(derivatives, float).reshape(len(angles), -1)
-        return angles_gradient
+        derivatives = np.array(derivatives, float).reshape(len(angles), len(turning))
+        for gate, derivative in zip(turning, derivatives.T, strict=True):
+            result[:, gate.angle] += derivative
+        return result

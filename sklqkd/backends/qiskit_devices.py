@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -51,6 +52,12 @@ class QiskitBackend:
     ImportError
         If a package is not installed; the message has the pip command.
 
+    Warns
+    -----
+    UserWarning
+        If a noise model, or a large part of it, belongs to gates or qubits that the circuit as it
+        is run does not have, so that it never acts. The message lists both, and the ways out.
+
     Notes
     -----
     Where Aer's probabilities can be had for less than its shots, which is without noise, and with
@@ -82,6 +89,7 @@ class QiskitBackend:
             )
         self._runner = runners[name](n_qubits, shots, own)
         self._compiled: dict[tuple, CompiledCircuit] = {}
+        self._warns = True
 
     def probabilities(
         self, circuit: GateCircuit, angles: np.ndarray, rng: np.random.Generator
@@ -95,10 +103,12 @@ class QiskitBackend:
 
     def on_qubits(self, qubits: tuple[int, ...]) -> QiskitBackend:
         """Return a backend whose circuits start on these qubits of the device."""
-        if qubits == tuple(range(self.n_qubits)) and not self._runner.transpiles:
-            return self
-        options = {**self.options, "initial_layout": list(qubits)}
-        return QiskitBackend(self.name, self.n_qubits, self.shots, options)
+        options = dict(self.options)
+        if qubits != tuple(range(self.n_qubits)) or self._runner.transpiles:
+            options["initial_layout"] = list(qubits)
+        backend = QiskitBackend(self.name, self.n_qubits, self.shots, options)
+        backend._warns = False  # it is asked about other circuits than the student's
+        return backend
 
     def _compile(self, circuit):
         gates = (
@@ -109,5 +119,7 @@ class QiskitBackend:
         if key not in self._compiled:
             if len(self._compiled) >= _MAX_CACHED:
                 self._compiled.clear()
-            self._compiled[key] = self._runner.compile(circuit)
+            self._compiled[key] = compiled = self._runner.compile(circuit)
+            if self._warns and (message := self._runner.warning(circuit, compiled)):
+                warnings.warn(message, UserWarning, stacklevel=2)
         return self._compiled[key]

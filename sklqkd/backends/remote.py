@@ -6,7 +6,9 @@ import numpy as np
 
 from .compilation import compile_circuit, measure
 from .device_options import check_known, check_size, find_device, transpile_options
+from .noise import aer_noise
 from .transpilation import require
+from .unused_noise import unused_noise
 
 __all__ = ["RemoteRunner"]
 
@@ -52,6 +54,15 @@ class RemoteRunner:
         compiled = compile_circuit(circuit, self._transpiling)
         measure(compiled.circuit, compiled.qubits[::-1])
         return compiled
+
+    def warning(self, circuit, compiled):
+        """Return what is to be said of a compiled circuit, None for nothing."""
+        noise = (self._sampler_options.get("simulator") or {}).get("noise_model")
+        if noise is None or not hasattr(noise, "to_dict"):
+            return None
+        unused = unused_noise(aer_noise(noise), compiled.circuit, compiled.qubits)
+        ways = "Attach the errors to these gates and qubits, or run on 'qiskit.aer'."
+        return None if unused is None else f"{unused.message} {ways}"
 
     def run(self, compiled, angles, rng):
         """Return the measured frequencies, (n_runs, 2^n)."""

@@ -13,7 +13,7 @@ from .qiskit_circuits import quantum_circuit
 
 __all__ = [
     *("count_gates", "fake_backend", "measured", "openqasm", "refuse_second_target", "require"),
-    *("symbolic_circuit", "transpile", "transpiled"),
+    *("standard_gates", "symbolic_circuit", "transpile", "transpiled"),
 ]
 
 #: Gates of IBM's older devices, the default target.
@@ -122,11 +122,23 @@ def transpiled(circuit, *, basis_gates=None, coupling_map=None, backend=None, op
     return transpile(circuit, **target, optimization_level=optimization_level)
 
 
+def standard_gates() -> frozenset[str]:
+    """Return the names of the gates that Qiskit can rewrite a circuit in."""
+    from qiskit.circuit.library import get_standard_gate_name_mapping
+
+    return frozenset(get_standard_gate_name_mapping())
+
+
 def transpile(circuit, **options):
     """Return a circuit from qiskit.transpile, the same one in every run; or raise a ValueError."""
     import qiskit
     from qiskit.transpiler.exceptions import TranspilerError
 
+    if unknown := sorted(set(options.get("basis_gates") or ()) - standard_gates()):
+        raise ValueError(
+            f"basis_gates has {', '.join(map(repr, unknown))}, which no circuit can be rewritten "
+            f"in. Choose from Qiskit's standard gates: {', '.join(sorted(standard_gates()))}."
+        )
     try:
         return qiskit.transpile(circuit, seed_transpiler=_SEED, **options)
     except (TranspilerError, AttributeError, LookupError, TypeError) as error:

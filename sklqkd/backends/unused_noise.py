@@ -1,114 +1,106 @@
-"""Noise that never happens: errors of a model whose gates the circuit that runs does not have."""
+"""Noise that never acts: the errors of a noise model beside the circuit that is run.
+
+Aer looks up each error by the name of a gate and its qubits. An error of a gate that transpilation
+leaves out, of a qubit that is not used, or of a name that is spelt otherwise is no mistake for Aer:
+the results are those without it.
+"""
 
 from __future__ import annotations
 
-import warnings
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
 
-__all__ = ["refuse_unknown_gates", "warn_of_unused"]
+from .noise import AerNoise
 
-#: Instructions that circuits of students have none of, and device models name all the same.
-IDLE = frozenset(("delay", "id", "reset"))
+__all__ = ["UnusedNoise", "unused_noise"]
+
+#: Gates that devices do without a pulse: they may be without an error in any model.
+_VIRTUAL = frozenset(("rz", "p", "u1", "id", "z", "s", "sdg", "t", "tdg"))
+_SIZES = {1: "one-qubit gates", 2: "two-qubit gates"}
+#: The most errors, and the most qubits of one of them, that a message lists.
+_LISTED = 4
 
 
-def refuse_unknown_gates(names) -> None:
-    """Raise a ValueError where a circuit cannot be written in the gates that a noise model names.
+class UnusedNoise(NamedTuple):
+    """The part of a noise model that never acts.
+
+    Attributes
+    ----------
+    gates : frozenset of str
+        Names whose errors are lost.
+    message : str
+        What the model names, what the circuit has, and what that means.
+    """
+
+    gates: frozenset[str]
+    message: str
+
+
+def unused_noise(noise: AerNoise, circuit, measured: Sequence[int]) -> UnusedNoise | None:
+    """Return the part of a noise model that never acts on a circuit, where it is a large one.
+
+    Lost is the noise of all gates of one size if the model names gates of it that never meet their
+    error, and fewer than half of the circuit's gates have one; all readout errors, if no qubit that
+    has one is measured; and a model of which nothing acts. A model that knows more gates and qubits
+    than a circuit has, as those of devices do, loses nothing.
 
     Parameters
     ----------
-    names : list of str
-        Qiskit's names.
+    noise : AerNoise
+    circuit : qiskit.QuantumCircuit
+        As it runs, on the qubits of the device.
+    measured : sequence of int
+        The qubits that are measured.
+
+    Returns
+    -------
+    unused : UnusedNoise or None
     """
-    from qiskit.circuit.library.standard_gates import get_standard_gate_name_mapping
-
-    if unknown := sorted(set(names) - set(get_standard_gate_name_mapping()) - {"measure"}):
-        raise ValueError(
-            f"noise_model has errors on {', '.join(map(repr, unknown))}, and no circuit can be "
-            "written in such gates. Attach them to gates that circuits are made of, for instance "
-            "model.add_all_qubit_quantum_error(error, ['rz', 'sx', 'x']) for one qubit and ['cx'] "
-            "for two."
-        )
-
-
-def warn_of_unused(model, compiled) -> None:
-    """Warn where the errors of a noise model on gates of one or of two qubits are all for nothing.
-
-    Parameters
-    ----------
-    model : qiskit_aer.noise.NoiseModel
-    compiled : CompiledCircuit
-
-    Warns
-    -----
-    UserWarning
-        With what the model names and what the circuit has.
-    """
-    there: dict[int, set] = {}
-    for step in compiled.circuit.data:
-        qubits = tuple(compiled.circuit.find_bit(qubit).index for qubit in step.qubits)
-        there.setdefault(len(qubits), set()).add((step.name, qubits))
-    named: dict[int, dict[str, list]] = {}
-    n_readout, is_read = 0, False
-    for error in model.to_dict()["errors"]:
-        places: list = [tuple(qubits) for qubits in error.get("gate_qubits", [])]
-        if error["type"] == "roerror":
-            n_readout += 1
-            is_read |= not places or any(q in compiled.qubits for (q, *_) in places)
-            continue
-        for name in error["operations"]:
-            if name != "measure":
-                size = len(places[0]) if places else _size(name)
-                named.setdefault(size, {}).setdefault(name, []).extend(places or [None])
-    lost = []
-    for size, gates in named.items():
-        happens = any(
-            place is None or (name, place) in there.get(size, ())
-            for name, places in gates.items()
-            for place in places
-            if name in {other for other, _ in there.get(size, ())}
-        )
-        if not happens and (there.get(size) or len(named) == 1):
-            lost.append((size, gates))
-    nothing_else = len(lost) == len(named) and not is_read
-    lost = [(n, gates) for n, gates in lost if nothing_else or not set(gates) <= IDLE]
-    if n_readout and not is_read:
-        warnings.warn(
-            f"The readout errors of noise_model are on qubits that are not measured: the circuit "
-            f"measures {sorted(compiled.qubits)}. Name these, or none for all.",
-            UserWarning,
-            stacklevel=2,
-        )
-    for size, gates in lost:
-        warnings.warn(
-            f"The errors of noise_model on {_shown(gates)} never happen: of gates on {size} "
-            f"qubit(s) the circuit that runs has {_shown(_by_name(there.get(size, ())))}. "
-            + ("Its results are without noise. " if nothing_else else "")
-            + "Attach them to these gates and qubits, or choose the circuit's gates by "
-            "backend_options['basis_gates'] and its qubits by ['initial_layout'].",
-            UserWarning,
-            stacklevel=2,
-        )
+    steps = [
+        (step.name, tuple(circuit.find_bit(qubit).index for qubit in step.qubits))
+        for step in circuit.data
+        if step.name not in ("measure", "barrier") and not step.name.startswith("save_")
+    ]
+    everything = [*steps, *(("measure", (qubit,)) for qubit in measured)]
+    used = {name for name, qubits in everything if noise.has_error(name, qubits)}
+    sizes = {name: size for (name, _), size in noise.errors.items()}
+    lost, effects = set(), []
+    for size in sorted(set(sizes.values())):
+        unused = {name for name in sizes if sizes[name] == size} - used
+        noisy = [step for step in steps if len(step[1]) == size and noise.has_error(*step)]
+        quiet = [step for step in steps if len(step[1]) == size and step[0] not in _VIRTUAL]
+        quiet = [step for step in quiet if not noise.has_error(*step)]
+        if unused and len(noisy) < len(quiet):
+            lost |= unused
+            share = f"{len(noisy)} of its {len(noisy) + len(quiet)} " if noisy else "none of its "
+            effects.append(f"{share}{_SIZES.get(size, f'{size}-qubit gates')} are noisy")
+    reads_wrongly = any(noise.readout.keys() & {qubit, None} for qubit in measured)
+    if noise.has_readout_errors and not reads_wrongly:
+        effects.append("no measured qubit is read wrongly")
+    if noise.errors and not used and not reads_wrongly:
+        lost, effects = set(sizes), ["nothing in it is noisy, and results are those without noise"]
+    if not effects:
+        return None
+    named = [_named(name, noise) for name in sorted(lost)]
+    if noise.has_readout_errors and not reads_wrongly:
+        named.append(f"the readout{_of_qubits(noise.readout_qubits)}")
+    counts = ", ".join(f"{n} {name}" for name, n in sorted(Counter(n for n, _ in steps).items()))
+    qubits = sorted({qubit for _, places in everything for qubit in places})
+    return UnusedNoise(
+        frozenset(lost),
+        f"The noise_model has errors that never act: those of {', '.join(named)}. The circuit that "
+        f"runs has {counts or 'no gates'} on the qubits {', '.join(map(str, qubits))}: "
+        f"{' and '.join(effects)}.",
+    )
 
 
-def _size(name):
-    from qiskit.circuit.library.standard_gates import get_standard_gate_name_mapping
-
-    gate = get_standard_gate_name_mapping().get(name)
-    return 1 if gate is None else gate.num_qubits
+def _named(name, noise):
+    places = [qubits for other, qubits in noise.errors if other == name]
+    return repr(name) + ("" if None in places else _of_qubits(places))
 
 
-def _by_name(places):
-    gates: dict = {}
-    for name, qubits in sorted(places):
-        gates.setdefault(name, []).append(qubits)
-    return gates
-
-
-def _shown(gates):
-    """Return gates and their qubits in a few words."""
-    if not gates:
-        return "none"
-    texts = []
-    for name, places in sorted(gates.items()):
-        on = sorted({place for place in places if place is not None})
-        texts.append(name + (f" on {', '.join(map(str, on[:8]))}" if on else ""))
-    return "; ".join(texts)
+def _of_qubits(places):
+    texts = ["-".join(map(str, qubits)) for qubits in places]
+    more = ", ..." if len(texts) > _LISTED else ""
+    return f" on {', '.join(texts[:_LISTED])}{more}" if texts else ""

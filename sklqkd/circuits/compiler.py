@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -9,8 +10,10 @@ import numpy as np
 
 from ..statevector import Gate, LocalLayer, PhasePermutation, Program
 from ..threads import in_pennylane
+from .operators import ATOL, Angle, Traced
+from .primitives import diagonalised, primitives
 from .templates import ansatz_shape, ansatz_template, no_gates
-from .tracing import ATOL, Angle, Traced, primitives, trace_ansatz
+from .tracing import trace_ansatz
 
 __all__ = ["compile_ansatz"]
 
@@ -58,7 +61,14 @@ def _compile(template: Callable, shape: tuple[int, ...], n_qubits: int) -> Progr
     n_weights = int(np.prod(shape))
     if template is no_gates:
         return Program(n_qubits, n_weights, ())
-    operations = trace_ansatz(template, shape, n_qubits, primitives)
+    operations = diagonalised(trace_ansatz(template, shape, n_qubits, [primitives]))
+    turning = [one.angle for one in operations if one.angle is not None]
+    if n_weights and all(angle.weight < 0 for angle in turning):
+        warnings.warn(
+            f"No gate of the ansatz {template!r} depends on its weights, {n_weights} by its "
+            "`shape`: nothing of it is trained. Use them as angles, or set its shape to (0,).",
+            stacklevel=2,
+        )
     return Program(n_qubits, n_weights, tuple(_fuse(operations, n_qubits)))
 
 

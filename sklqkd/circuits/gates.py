@@ -10,37 +10,34 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from ..threads import in_pennylane
-from .templates import ansatz_shape, ansatz_template
-from .tracing import (
+from .operators import (
     ATOL,
+    CONSTANT,
     IGNORED,
     Angle,
     Traced,
-    check_unitary,
-    exponent,
+    decomposed,
+    real_angles,
+    refuse,
     rotations_of,
-    trace_ansatz,
+    unitary_matrix,
 )
+from .primitives import PAULI, diagonalised, primitives
+from .templates import ansatz_shape, ansatz_template
+from .tracing import trace_ansatz
 
 __all__ = ["AnsatzGates", "GateCircuit", "NamedGate", "ansatz_gates", "shift_rule"]
 
-#: Gates with one angle, and those without, that devices know by name. All else is decomposed.
+#: Gates with one angle that devices know by name, as they do those of `CONSTANT` without.
 TURNING = frozenset(
     (
         *("RX", "RY", "RZ", "PhaseShift", "CRX", "CRY", "CRZ", "ControlledPhaseShift"),
         *("IsingXX", "IsingYY", "IsingZZ"),
-    )
-)
-CONSTANT = frozenset(
-    (
-        *("Hadamard", "PauliX", "PauliY", "PauliZ", "S", "T", "SX"),
-        *("CNOT", "CY", "CZ", "SWAP", "Toffoli", "CSWAP"),
     )
 )
 
@@ -180,8 +177,9 @@ def _ansatz_gates(ansatz, n_qubits, n_layers):
     shape = ansatz_shape(ansatz, n_qubits, n_layers)
     gates: list[NamedGate] = []
     angles: list[Angle] = []
+    break_downs = (_named, _from_primitives)
     for name, wires, matrix, angle in trace_ansatz(
-        ansatz_template(ansatz), shape, n_qubits, _named
+        ansatz_template(ansatz), shape, n_qubits, break_downs, _as_gates
     ):
         gates.append(NamedGate(name, wires, None if angle is None else len(angles), matrix))
         if angle is not None:
@@ -198,73 +196,68 @@ def _ansatz_gates(ansatz, n_qubits, n_layers):
 def _named(operation) -> list[Traced]:
     """Break a PennyLane operation down to gates by name."""
     wires = tuple(int(wire) for wire in operation.wires)
+    values = real_angles(operation)
     name = operation.name
-    if name in IGNORED:
+    if name in IGNORED and values is not None:
         return []
-    if name in TURNING:
-        return [Traced(name, wires, None, float(operation.data[0]))]
+    if name in TURNING and values is not None:
+        return [Traced(name, wires, None, values[0])]
     if name in CONSTANT:
         return [Traced(name, wires)]
-    parts = rotations_of(operation)
-    if not parts:
-        check_unitary(operation)
-    if _is_exponential(operation):
-        return _turned_by_generator(*exponent(operation), wires)
-    is_constant = not operation.data and operation.has_matrix and len(wires) <= 2
-    if not parts and not is_constant and operation.has_decomposition:
-        parts = operation.decomposition()
-    if parts:
+    if values is not None and (rotations := rotations_of(operation)):
+        return [gate for part in rotations for gate in _named(part)]
+    matrix = unitary_matrix(operation)
+    is_small = matrix is not None and not operation.data and len(wires) <= 2
+    parts = None if is_small else decomposed(operation, matrix)
+    if parts is not None:
         return [gate for part in parts for gate in _named(part)]
-    if operation.has_matrix:
-        return [Traced("QubitUnitary", wires, np.asarray(operation.matrix(), complex))]
-    raise ValueError(
-        f"The ansatz contains {name}, which is not a unitary gate with a matrix or a "
-        "decomposition. Only gates can run on a device."
-    )
+    if matrix is None:
+        refuse(operation, "it has no decomposition, and no matrix that is small enough to look at")
+    return [Traced("QubitUnitary", wires, matrix)]
 
 
-def _is_exponential(operation):
-    import pennylane as qml
+def _from_primitives(operation) -> list[Traced]:
+    """Break a PennyLane operation down to what the exact simulator runs, as gates by name."""
+    return _as_gates(primitives(operation))
 
-    return isinstance(operation, qml.ops.op_math.Exp)
 
-
-def _turned_by_generator(generator, value, wires) -> list[Traced]:
-    """Write ``exp(i angle G)`` as rotations about products of Z between two changes of basis.
-
-    G is diagonal after the change, and its diagonal a sum over sets of wires of a number times the
-    product of their Z (the Walsh-Hadamard transform).
-    """
-    eigenvalues, vectors = np.linalg.eigh(generator)
-    if np.allclose(generator, np.diag(np.diag(generator)), atol=ATOL):
-        eigenvalues, vectors = np.diag(generator).real, np.eye(len(generator), dtype=complex)
-    shares = _walsh(eigenvalues)
+def _as_gates(operations) -> list[Traced]:
+    """Write what the exact simulator runs as gates by name."""
     gates = []
-    for number, share in enumerate(shares):
-        chosen = [w for i, w in enumerate(wires) if number >> (len(wires) - 1 - i) & 1]
-        if chosen and abs(share) > ATOL:
-            ladder = [Traced("CNOT", pair) for pair in pairwise(chosen)]
-            # exp(i angle c Z...Z) is a rotation by -2 c angle.
-            turn = Traced("RZ", (chosen[-1],), None, -2 * share * value)
-            gates += [*ladder, turn, *reversed(ladder)]
-    if (vectors == np.eye(len(vectors))).all():
-        return gates
-    return [
-        Traced("QubitUnitary", wires, vectors.conj().T),
-        *gates,
-        Traced("QubitUnitary", wires, vectors),
-    ]
+    for kind, wires, matrix, angle in diagonalised(operations):
+        if kind == "constant":
+            gates.append(Traced("QubitUnitary", wires, matrix))
+        elif kind == "rotation":
+            (axis,) = (axis for axis, pauli in PAULI.items() if np.array_equal(pauli, matrix))
+            gates.append(Traced(f"R{axis}", wires, None, angle))
+        else:
+            gates += _phases(matrix, wires, angle)
+    return gates
 
 
-def _walsh(values):
-    """Return c with ``values[b] = sum over n of c[n] (-1)^(bits that n and b share)``."""
-    transformed = np.array(values, float)
-    step = 1
-    while step < len(transformed):
-        pairs = transformed.reshape(-1, 2, step)
-        transformed = np.stack([pairs[:, 0] + pairs[:, 1], pairs[:, 0] - pairs[:, 1]], 1).ravel()
-        step *= 2
-    return transformed / len(transformed)
+def _phases(diagonal, wires, angle) -> list[Traced]:
+    """Write ``exp(i angle diag(diagonal))`` as CNOT and RZ gates, but for a phase."""
+    n_wires = len(wires)
+    signs: np.ndarray = np.ones((1, 1))
+    for _ in wires:
+        signs = np.kron(signs, [[1, 1], [1, -1]])
+    gates = []
+    for subset, coefficient in enumerate(signs @ diagonal / 2**n_wires):
+        # exp(i c Z...Z) is an RZ by -2 c of the parity of these wires.
+        chosen = [wire for place, wire in enumerate(wires) if subset >> (n_wires - 1 - place) & 1]
+        if not chosen or abs(coefficient) < ATOL:
+            continue
+        *others, last = chosen
+        ladder = [Traced("CNOT", (wire, last)) for wire in others]
+        gates += [*ladder, Traced("RZ", (last,), None, _scaled(angle, -2 * coefficient))]
+        gates += ladder[::-1]
+    return gates
+
+
+def _scaled(angle, factor):
+    if isinstance(angle, Angle):
+        return Angle(angle.weight, factor * angle.scale, factor * angle.offset)
+    return factor * angle
 
 
 @cache

@@ -12,12 +12,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..backends import pennylane_devices, qiskit_circuits, transpilation
 from ..circuits import ansatz_template, trace_template
-from ..circuits.gates import ansatz_gates
 from ..circuits.preparation import make_preparation
 from ..encodings import make_encoding
 from ..images import check_rows
 from ..threads import in_pennylane
 from .features import encoded_features
+from .quantum import traced_ansatz
 
 __all__ = ["CircuitMixin", "CircuitResources"]
 
@@ -194,11 +194,12 @@ class CircuitMixin:
         Parameters
         ----------
         device : str or pennylane.devices.Device, default="default.qubit"
-            Name of a PennyLane device, or one that was made.
+            A PennyLane device, or the name of one.
         shots : int, default=None
-            Number of measurements; ``None`` for exact results, where the device has them.
+            Number of measurements; ``None`` for exact results, where the device has them. A device
+            that was made with shots keeps them.
         **device_options
-            Options of the device, such as ``seed`` or ``noise_model``.
+            Options of a device given by name, such as ``seed`` or ``noise_model``.
 
         Returns
         -------
@@ -211,7 +212,8 @@ class CircuitMixin:
         Raises
         ------
         ValueError
-            For an unknown device, or `shots` that are no positive integer.
+            For an unknown device, one that lacks wires 0 to n - 1, or `shots` that are no positive
+            integer.
         NotFittedError
             Before `fit`.
         """
@@ -287,8 +289,7 @@ def _preparation(student):
 
 
 def _ansatz(student):
-    circuit = student.circuit_
-    return ansatz_gates(circuit["ansatz"], circuit["n_qubits"], circuit["n_layers"])
+    return traced_ansatz(student, student.circuit_).gates
 
 
 def _drawn(student, x):
@@ -337,13 +338,9 @@ def _quantum_circuit(student, x):
 def _qnode(student, device, shots, device_options):
     import pennylane as qml
 
-    is_device = isinstance(device, qml.devices.Device)
-    if not is_device and (not isinstance(device, str) or device not in qml.plugin_devices):
-        raise ValueError(
-            f"device={device!r} is not installed. PennyLane finds "
-            f"{', '.join(map(repr, sorted(qml.plugin_devices)))}; plugins bring more, such as "
-            "pip install pennylane-qiskit."
-        )
+    made = pennylane_devices.find_device(device, student.circuit_["n_qubits"], device_options)
+    if shots is None and made is device:
+        shots = "unset"  # those that it was made with
     student = copy(student)  # whose reducer belongs to these weights, also after a further fit
     settings = student.circuit_
     n_qubits = settings["n_qubits"]
@@ -358,19 +355,7 @@ def _qnode(student, device, shots, device_options):
         measurements = _measurements(settings)
         return measurements[0] if settings["measurement"] == "probs" else measurements
 
-    if not is_device:
-        device = pennylane_devices.make_device(device, n_qubits, device_options, "device_options")
-    elif device_options:
-        raise ValueError(
-            f"{sorted(device_options)} are options of a device that is yet to be made; {device} is "
-            "made already. Make it with them, or pass its name."
-        )
-    elif device.wires and not set(range(n_qubits)) <= set(device.wires):
-        raise ValueError(
-            f"{device} has the wires {device.wires.tolist()}, and the circuit acts on 0 to "
-            f"{n_qubits - 1}. Make it with wires={n_qubits}."
-        )
-    return qml.QNode(circuit, device, shots=shots)
+    return qml.QNode(circuit, made, shots=shots)
 
 
 def _resources(student, **target):

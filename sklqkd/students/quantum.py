@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from functools import cached_property
 from math import prod
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from ..circuits import ansatz_shape, compile_ansatz
-from ..circuits.gates import ansatz_gates
+from ..circuits import TracedAnsatz, ansatz_shape
 from ..encodings import make_encoding
 from ..proportions import proportions_warning
 from ..random_states import numpy_generator
@@ -18,13 +17,38 @@ from ..training import Network
 from . import fitting
 from .base import Student
 
-__all__ = ["EXACT", "QuantumArchitecture", "QuantumStudent"]
+__all__ = ["EXACT", "QuantumArchitecture", "QuantumStudent", "traced_ansatz"]
 
 #: The name of the exact simulator.
 EXACT = "statevector"
 MAX_QUBITS = 20
 #: The parameters that shape a circuit, and have to stay where training goes on.
 SHAPING = ("encoding", "n_qubits", "ansatz", "n_layers", "measurement")
+
+
+#: By student: its ``circuit_``, of which a fit makes a new one, and the ansatz in it. Nothing of it
+#: is in the state of the student, which goes into files.
+_TRACED: WeakKeyDictionary = WeakKeyDictionary()
+
+
+def traced_ansatz(student, circuit: dict) -> TracedAnsatz:
+    """Return the ansatz of a student's circuit, which is traced once.
+
+    Parameters
+    ----------
+    student : QuantumStudent
+    circuit : dict
+        The parameters that shape the circuit, as in ``circuit_``.
+
+    Returns
+    -------
+    ansatz : TracedAnsatz
+    """
+    known, ansatz = _TRACED.get(student, (None, None))
+    if known is not circuit:
+        ansatz = TracedAnsatz(circuit["ansatz"], circuit["n_qubits"], circuit["n_layers"])
+        _TRACED[student] = circuit, ansatz
+    return ansatz
 
 
 class QuantumStudent(Student):
@@ -57,37 +81,8 @@ class QuantumStudent(Student):
         if tuple(settings) != (EXACT, "cpu", "None", "None"):
             self._validate_params()  # they may have been set after the fit
         rng = numpy_generator(self.random_state)
-        known = vars(self).get("_compiled")
-        if known is None or known.circuit is not self.circuit_:
-            known = self._compiled = CompiledOnce(self.circuit_)
-        architecture = QuantumArchitecture(self, self.circuit_, rng, np.float64, known)
+        architecture = QuantumArchitecture(self, self.circuit_, rng, np.float64)
         return architecture.network(architecture.n_components, len(self.classes_))
-
-
-class CompiledOnce:
-    """The ansatz of a circuit, compiled and as gates, each when it is first asked for.
-
-    A fitted student keeps it, so that a template of the user's own is traced once.
-
-    Parameters
-    ----------
-    circuit : dict
-        The parameters that shape the circuit, as in ``circuit_``.
-    """
-
-    def __init__(self, circuit):
-        self.circuit = circuit
-        self._what = circuit["ansatz"], circuit["n_qubits"], circuit["n_layers"]
-
-    @cached_property
-    def program(self):
-        """See :func:`sklqkd.circuits.compile_ansatz`."""
-        return compile_ansatz(*self._what)
-
-    @cached_property
-    def gates(self):
-        """See :func:`sklqkd.circuits.gates.ansatz_gates`."""
-        return ansatz_gates(*self._what)
 
 
 class QuantumArchitecture:
@@ -102,14 +97,12 @@ class QuantumArchitecture:
     rng : numpy.random.Generator
         Where shots come from.
     dtype : dtype, default=numpy.float32
-    compiled : CompiledOnce, default=None
-        That of `circuit`, where it is known.
     """
 
-    def __init__(self, student, circuit, rng, dtype=np.float32, compiled=None):
+    def __init__(self, student, circuit, rng, dtype=np.float32):
         self.settings = {"circuit_": circuit}
         self._dtype = dtype
-        self._circuit = make_circuit(student, compiled or CompiledOnce(circuit), rng, dtype)
+        self._circuit = make_circuit(student, circuit, rng, dtype)
         self.n_components = make_encoding(circuit["encoding"], circuit["n_qubits"]).n_features
         self.asks = f"encoding={circuit['encoding']!r} on n_qubits={circuit['n_qubits']} takes them"
 
@@ -154,14 +147,15 @@ class QuantumArchitecture:
         return {"n_parameters_": {"quantum": n_angles, "classical": network.size - n_angles}}
 
 
-def make_circuit(student, compiled, rng, dtype=np.float32):
+def make_circuit(student, circuit, rng, dtype=np.float32):
     """Return the quantum part of a student on its backend, checked before any job runs.
 
     Parameters
     ----------
     student : QNNClassifier
         What `backend`, `shots`, `backend_options` and `device` are read from.
-    compiled : CompiledOnce
+    circuit : dict
+        The parameters that shape the circuit, as in ``circuit_``.
     rng : numpy.random.Generator
     dtype : dtype, default=numpy.float32
 
@@ -169,9 +163,8 @@ def make_circuit(student, compiled, rng, dtype=np.float32):
     -------
     circuit : sklqkd.training.Middle
     """
-    circuit = compiled.circuit
     encoding = make_encoding(circuit["encoding"], circuit["n_qubits"])
-    program = compiled.program
+    ansatz = traced_ansatz(student, circuit)
     shots = None if student.shots is None else int(student.shots)
     options = dict(student.backend_options or {})
     if student.backend == EXACT:
@@ -184,7 +177,7 @@ def make_circuit(student, compiled, rng, dtype=np.float32):
         from ..backends.noise import check_strengths
 
         depolarizing = check_strengths({"depolarizing": depolarizing}).depolarizing
-        exact = _exact_circuit(encoding, program, dtype, student.device)
+        exact = _exact_circuit(encoding, ansatz.program, dtype, student.device)
         is_noisy = shots is not None or depolarizing > 0
         return NoisyCircuit(exact, shots, depolarizing, rng) if is_noisy else exact
     if student.device != "cpu":
@@ -197,9 +190,8 @@ def make_circuit(student, compiled, rng, dtype=np.float32):
     from ..simulation.device_circuit import DeviceCircuit
 
     backend = make_backend(student.backend, circuit["n_qubits"], shots, options)
-    return DeviceCircuit(
-        make_preparation(encoding), compiled.gates, program.n_weights, backend, rng
-    )
+    n_weights = ansatz.program.n_weights
+    return DeviceCircuit(make_preparation(encoding), ansatz.gates, n_weights, backend, rng)
 
 
 def _exact_circuit(encoding, program, dtype, device):
