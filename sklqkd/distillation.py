@@ -10,12 +10,15 @@ import numpy as np
 from sklearn.utils import check_array
 
 from .checks import refuses_overflow
+from .hearing import hear, warn_that_nobody_teaches
 from .losses import DISTILLATION_LOSSES, DistillationLoss, softened
 from .schedules import resolve_schedule
-from .targets import check_teacher, check_teacher_logits, teacher_logits
+from .targets import given_word, teacher_word
+from .teacher_checks import check_teacher, check_teacher_kind
 from .training import Lesson
+from .unlabelled import teachers_of
 
-__all__ = ["Teaching", "labelled_rows", "teach"]
+__all__ = ["Teaching", "teach"]
 
 #: The range of temperatures. Below it a teacher's word is its favourite class and nothing else;
 #: above it float32 rounds away what the loss is about, and "logit_mse" is the limit.
@@ -37,6 +40,8 @@ class Teaching:
         The temperature of each teacher, by epoch.
     lam : callable
         Share of the distillation term in the loss, by epoch.
+    matchings : list of ndarray of bool, shape (n_teacher_classes, n_classes)
+        Which class of each teacher counts as which of the student.
     """
 
     loss: DistillationLoss
@@ -44,6 +49,7 @@ class Teaching:
     weights: Sequence[float]
     temperatures: list[Callable[[int], float]]
     lam: Callable[[int], float]
+    matchings: list[np.ndarray] = field(default_factory=list)
     _last: tuple = field(default=(), repr=False)
 
     def take(self, rows: np.ndarray) -> Teaching:
@@ -74,52 +80,12 @@ class Teaching:
         return self._last[1]
 
 
-def labelled_rows(student, y: np.ndarray, has_logits: bool) -> np.ndarray | None:
-    """Return which images have a label, or None if all have.
-
-    Parameters
-    ----------
-    student : estimator
-    y : ndarray of shape (n_samples,)
-        Labels, and the student's `unlabelled` for images that only the teacher labels.
-    has_logits : bool
-        Whether logits of a teacher are given.
-
-    Returns
-    -------
-    labelled : ndarray of bool, shape (n_samples,), or None
-
-    Raises
-    ------
-    ValueError
-        If there are unlabelled images but no fitted teacher.
-    """
-    marker = getattr(student, "unlabelled", None)
-    teachers = _as_list(getattr(student, "teacher", None))
-    if marker is None or not (teachers or has_logits):
-        return None  # without a teacher, -1 is a class like any other
-    if (y.dtype.kind in "biuf") != isinstance(marker, Real):
-        return None
-    if any(marker in np.ravel(getattr(t, "classes_", ())).tolist() for t in teachers):
-        return None  # and so it is where a teacher knows it
-    labelled = y != marker
-    if labelled.all():
-        return None
-    if student.cv != "prefit" and not has_logits:
-        if len(np.unique(y[labelled])) < 2:
-            return None  # labels -1 and 1
-        raise ValueError(
-            f"{(~labelled).sum()} images have no label (y = {marker!r}), but cv={student.cv!r} "
-            "trains the teacher on these very images. Fit the teacher before, and set "
-            f"cv='prefit'; or set unlabelled=None if {marker!r} is a class."
-        )
-    return labelled
-
-
 def teach(
-    student, X, y, classes, sample_weight, given_logits, ask=teacher_logits
+    student, X, y, classes, sample_weight, given_logits, ask=teacher_word, labelled=None
 ) -> Teaching | None:
     """Ask a distilled student's teachers, once, before training.
+
+    What they say of labelled images is compared with the labels; see :mod:`sklqkd.hearing`.
 
     Parameters
     ----------
@@ -130,8 +96,10 @@ def teach(
     sample_weight : ndarray of shape (n_samples,) or None
     given_logits : array-like of shape (n_samples, n_classes) or None
         Used instead of the teachers.
-    ask : callable, default=teacher_logits
-        How a teacher is asked: :func:`sklqkd.targets.teacher_logits`, or one like it.
+    ask : callable, default=teacher_word
+        How a teacher is asked: :func:`sklqkd.targets.teacher_word`, or one like it.
+    labelled : ndarray of bool, shape (n_samples,), default=None
+        Which images have a label; ``None`` for all.
 
     Returns
     -------
@@ -142,6 +110,8 @@ def teach(
     ------
     NotFittedError
         If a teacher is not fitted and `cv` is "prefit".
+    TypeError
+        If a teacher is no classifier with probabilities.
     ValueError
         If teachers, temperatures and weights do not belong together, or one is out of range.
     """
@@ -149,17 +119,22 @@ def teach(
     if not isinstance(loss, DistillationLoss):
         loss = DISTILLATION_LOSSES[loss]
     lam = resolve_schedule(student.lam, student.max_iter, low=0, high=1, name="lam")
-    teachers = _as_list(student.teacher)
+    teachers = teachers_of(student)
+    for teacher in teachers:
+        check_teacher_kind(teacher)
     n_teachers = 1 if given_logits is not None or not teachers else len(teachers)
     temperatures = _temperatures(student, n_teachers)
     weights = _weights(student, n_teachers)
     n_values = 1 if isinstance(student.lam, Real) else student.max_iter
     is_silent = all(lam(epoch) == 0 for epoch in range(n_values))
+    matchings: list[np.ndarray] = []
     if given_logits is not None:
-        logits = [check_teacher_logits(given_logits, len(y), classes)]
+        words = [given_word(given_logits, len(y), classes)]
     elif not loss.needs_teacher:
-        logits = [np.zeros((len(y), len(classes)), np.float32)]
+        words = []
     elif not teachers:
+        if not is_silent:
+            warn_that_nobody_teaches(student)
         return None
     else:
         for teacher in teachers:
@@ -167,14 +142,23 @@ def teach(
         if is_silent:
             return None
         options = {"cv": student.cv, "sample_weight": sample_weight}
-        logits = [ask(teacher, X, y, classes, **options) for teacher in teachers]
-    return None if is_silent else Teaching(loss, logits, weights, temperatures, lam)
+        words = [ask(teacher, X, y, classes, **options) for teacher in teachers]
+    if is_silent:
+        return None
+    logits = [np.zeros((len(y), len(classes)), np.float32)]
+    if words:
+        rows = _rows_that_count(labelled, sample_weight)
+        earlier = getattr(student, "teacher_matching_", [])
+        logits, matchings = hear(words, weights, y, classes, rows, labelled, earlier)
+    return Teaching(loss, logits, weights, temperatures, lam, matchings)
 
 
-def _as_list(teacher):
-    if teacher is None:
-        return []
-    return list(teacher) if isinstance(teacher, (list, tuple)) else [teacher]
+def _rows_that_count(labelled, sample_weight):
+    """Return which images have a label and a weight, or all of them as a slice."""
+    if sample_weight is None:
+        return slice(None) if labelled is None else np.flatnonzero(labelled)
+    counts = sample_weight > 0
+    return np.flatnonzero(counts if labelled is None else counts & labelled)
 
 
 def _temperatures(student, n_teachers):

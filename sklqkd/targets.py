@@ -6,73 +6,62 @@ good: ``softmax(log p / T) = softmax(logits / T)``. Classes are matched by their
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy.special import logsumexp
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import (
     _num_samples,
     assert_all_finite,
     check_array,
-    check_is_fitted,
     has_fit_parameter,
 )
 
 from .checks import check_size, refuses_overflow
+from .teacher_checks import check_teacher, is_fitted
 
-__all__ = ["align", "check_teacher", "check_teacher_logits", "is_fitted", "teacher_logits"]
+__all__ = [
+    "Word",
+    "align",
+    "check_teacher",
+    "check_teacher_logits",
+    "given_word",
+    "is_fitted",
+    "plain_array",
+    "teacher_logits",
+    "teacher_word",
+]
 
 #: Logit of a class that the teacher rules out: the smallest float32 has this logarithm.
 LOWEST_LOGIT = float(np.log(np.finfo(np.float32).tiny))
 
 
-def is_fitted(teacher) -> bool:
-    """Return whether `teacher` is a fitted estimator."""
-    try:
-        check_is_fitted(teacher)
-    except (NotFittedError, TypeError):
-        return False
-    return True
+class Word(NamedTuple):
+    """What a teacher says about some images, in its own classes.
 
-
-def check_teacher(teacher, n_features: int, cv) -> None:
-    """Check, before any work starts, that a teacher can teach on `n_features` features.
-
-    Parameters
+    Attributes
     ----------
-    teacher : classifier
-    n_features : int
-    cv : "prefit", int or splitter
-
-    Raises
-    ------
-    NotFittedError
-        If it is not fitted and `cv` is "prefit".
-    ValueError
-        If it was fitted on another number of features.
+    logits : ndarray of shape (n_samples, n_teacher_classes)
+    classes : ndarray of shape (n_teacher_classes,)
+        The labels of the columns.
+    name : str
+        Who said it, for messages.
+    origin : {"prefit", "folds", "given"}
+        Whether it comes from a fitted teacher, from clones trained on other folds, or from the
+        user.
     """
-    if cv != "prefit":
-        return
-    if not is_fitted(teacher):
-        raise NotFittedError(
-            f"The teacher {type(teacher).__name__} is not fitted. Fit it before the student; "
-            "pass it as FrozenEstimator(teacher) where it is a value in a parameter grid, since a "
-            "search clones those; or set cv=5 for out-of-fold targets from clones of it."
-        )
-    expected = getattr(teacher, "n_features_in_", n_features)
-    if expected != n_features:
-        raise ValueError(
-            f"The teacher was fitted on {expected} features, but the student's X has {n_features}. "
-            "If a step before the student reduces the images, either let the student do that "
-            "(its `reducer` parameter) and give it the images, or compute the teacher's logits on "
-            "the images and pass them to fit as teacher_logits=."
-        )
+
+    logits: np.ndarray
+    classes: np.ndarray
+    name: str
+    origin: str
 
 
 def teacher_logits(teacher, X, y, classes, *, cv="prefit", sample_weight=None) -> np.ndarray:
-    """Return the teacher's logits for `X`, one column per class of the student.
+    """Return the teacher's logits for `X`, one column per class of the student, matched by label.
 
     Parameters
     ----------
@@ -98,8 +87,20 @@ def teacher_logits(teacher, X, y, classes, *, cv="prefit", sample_weight=None) -
         If no class is common to both, or `predict_proba` does not give finite, non-negative
         numbers of shape (n_samples, n_teacher_classes).
     """
+    word = teacher_word(teacher, X, y, classes, cv=cv, sample_weight=sample_weight)
+    return align(word.logits, word.classes, classes)
+
+
+def teacher_word(teacher, X, y, classes, *, cv="prefit", sample_weight=None) -> Word:
+    """Return what a teacher says of `X`, in its own classes; parameters of :func:`teacher_logits`.
+
+    Out-of-fold logits are in the student's classes: the clones are fitted on the student's `y`.
+    """
+    name = type(teacher).__name__
     if cv == "prefit":
-        return align(_log_probabilities(teacher, X), teacher.classes_, classes)
+        return Word(
+            _log_probabilities(teacher, X), np.ravel(np.asarray(teacher.classes_)), name, "prefit"
+        )
     logits = np.full((len(y), len(classes)), np.nan)
     takes_weights = sample_weight is not None and has_fit_parameter(teacher, "sample_weight")
     for train, test in check_cv(cv, y, classifier=True).split(X, y):
@@ -116,15 +117,23 @@ def teacher_logits(teacher, X, y, classes, *, cv="prefit", sample_weight=None) -
             "target. Use a splitter that puts every sample in one test fold, such as "
             "StratifiedKFold."
         )
-    return logits
+    return Word(logits, classes, name, "folds")
 
 
 def _log_probabilities(teacher, X) -> np.ndarray:
     name = f"predict_proba of the teacher {type(teacher).__name__}"
     floats = [np.float64, np.float32]
+    try:
+        said = plain_array(teacher.predict_proba(X))
+    except Exception as error:
+        error.add_note(
+            f"It was raised while {name} was asked about the student's X, of shape "
+            f"{np.shape(X)}. A teacher of other inputs speaks through fit(..., teacher_logits=)."
+        )
+        raise
     with refuses_overflow(name):
         probabilities = check_array(
-            teacher.predict_proba(X),
+            said,
             dtype=floats,
             ensure_2d=False,
             allow_nd=True,
@@ -183,12 +192,48 @@ def align(logits: np.ndarray, teacher_classes, classes) -> np.ndarray:
     return aligned
 
 
+def plain_array(values):
+    """Return tensors, or a list of them, as a NumPy array; anything else as it is.
+
+    Examples
+    --------
+    >>> plain_array([1.0, 2.0])
+    [1.0, 2.0]
+    """
+    if isinstance(values, (list, tuple)) and any(hasattr(value, "detach") for value in values):
+        return np.asarray([plain_array(value) for value in values])
+    if not hasattr(values, "detach"):
+        return values
+    values = values.detach().cpu()
+    if str(values.dtype) in ("torch.bfloat16", "torch.float16"):
+        values = values.float()  # NumPy has no bfloat16
+    return values.numpy()
+
+
 def check_teacher_logits(logits, n_samples: int, classes: np.ndarray) -> np.ndarray:
-    """Check logits that were passed to fit.
+    """Check logits that were passed to fit, and put them in the order of the student's classes.
 
     Parameters
     ----------
     logits : array-like of shape (n_samples, n_classes)
+        As in :func:`given_word`.
+    n_samples : int
+    classes : ndarray of shape (n_classes,)
+
+    Returns
+    -------
+    logits : ndarray of shape (n_samples, n_classes)
+    """
+    word = given_word(logits, n_samples, classes)
+    return align(word.logits, word.classes, classes)
+
+
+def given_word(logits, n_samples: int, classes: np.ndarray) -> Word:
+    """Check logits that were passed to fit.
+
+    Parameters
+    ----------
+    logits : array-like or tensor of shape (n_samples, n_classes)
         Columns in the order of the sorted classes; a DataFrame's columns may be named by the
         classes instead, and are then matched by name. Minus infinity, the logarithm of 0, rules a
         class out; it counts as the logit of the smallest probability in float32, as a
@@ -198,7 +243,7 @@ def check_teacher_logits(logits, n_samples: int, classes: np.ndarray) -> np.ndar
 
     Returns
     -------
-    logits : ndarray of shape (n_samples, n_classes)
+    word : Word
 
     Raises
     ------
@@ -209,7 +254,7 @@ def check_teacher_logits(logits, n_samples: int, classes: np.ndarray) -> np.ndar
     names = list(getattr(logits, "columns", []))
     with refuses_overflow("teacher_logits"):
         array = check_array(
-            logits,
+            plain_array(logits),
             dtype=np.float64,
             ensure_all_finite=False,
             ensure_min_samples=0,
@@ -228,15 +273,13 @@ def check_teacher_logits(logits, n_samples: int, classes: np.ndarray) -> np.ndar
             f"{classes.tolist()}: pandas's own numbers, or names of classes? Name the columns by "
             "the classes, or pass an array with one column for each class in sorted order."
         )
-    if known:
-        return align(array, names, classes)
-    if array.shape[1] != len(classes):
+    if not known and array.shape[1] != len(classes):
         raise ValueError(
             f"teacher_logits has {array.shape[1]} columns, but y has {len(classes)} classes: "
             f"{classes.tolist()}. Pass one column for each class in sorted order, or a DataFrame "
             "with the classes as column names, which are matched by name."
         )
-    return array
+    return Word(array, np.array(names, dtype=object) if known else classes, "teacher_logits", "given")
 
 
 def _without_infinity(logits):

@@ -14,7 +14,7 @@ from ..random_states import random_generator
 from ..students.fitting import begin
 from ..students.quantum import EXACT
 from ..students.training_run import TrainingRun
-from ..targets import is_fitted, teacher_logits
+from ..targets import is_fitted, teacher_word
 
 __all__ = ["SharedFold", "SharedRun", "fix_seed", "prepare_run"]
 
@@ -36,7 +36,7 @@ class SharedFold:
         self._first: dict = {}
 
     def ask(self, teacher, X, y, classes, *, cv="prefit", sample_weight=None):
-        """Return a teacher's logits; see :func:`sklqkd.targets.teacher_logits`."""
+        """Return what a teacher says; see :func:`sklqkd.targets.teacher_word`."""
         # A search clones a teacher that is not fitted yet, so that it is known by its parameters.
         name = id(teacher) if is_fitted(teacher) else joblib.hash(teacher)
         weights = None if sample_weight is None else joblib.hash(sample_weight)
@@ -44,7 +44,7 @@ class SharedFold:
         if key not in self._logits:
             options = {"cv": cv, "sample_weight": sample_weight}
             # With the teacher, which keeps its id its own.
-            self._logits[key] = teacher, teacher_logits(teacher, X, y, classes, **options)
+            self._logits[key] = teacher, teacher_word(teacher, X, y, classes, **options)
         return self._logits[key][1]
 
     def reduce(self, name, reducer, compute):
@@ -118,9 +118,9 @@ class SharedRun(TrainingRun):
         schedules = [teaching.lam, *teaching.temperatures]
         return [[schedule(epoch) for schedule in schedules] for epoch in range(n_epochs)]
 
-    def _teach(self, images, y, sample_weight, given_logits):
-        given = (sample_weight, given_logits)
-        return self.student._teach(images, y, self.classes, *given, ask=self._fold.ask)
+    def _teach(self, images, y, sample_weight, given_logits, labelled):
+        given = (sample_weight, given_logits, self._fold.ask, labelled)
+        return self.student._teach(images, y, self.classes, *given)
 
     def _reduce(self, X, y, labelled, resumed):
         if resumed:

@@ -13,6 +13,7 @@ from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils._param_validation import Interval
 
 from ..atomic import unchanged_on_error
+from ..exceptions import said_once
 from .fits import Fits, SearchBackend
 
 __all__ = ["CONSTRAINTS", "StackedGridSearchCV", "StackedRandomizedSearchCV", "StackedSearch"]
@@ -49,7 +50,8 @@ class StackedSearch(BaseSearchCV):
         fits = Fits(self, X, y, params)
         self._collecting = parallel_config(backend=SearchBackend(fits))
         try:
-            return super().fit(X, y, **params)
+            with said_once():
+                return super().fit(X, y, **params)
         finally:
             self._stop_collecting()
 

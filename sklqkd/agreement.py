@@ -1,0 +1,206 @@
+"""Whether a teacher and the labels speak of the same things, and which class is which.
+
+A meta-estimator may hand a student other labels than the user wrote: the codes 0 to K - 1, or one
+class against the rest. The teacher's favourites on labelled images tell which of its classes is
+which code. All of it is read off one table, the number of images of each favourite and label.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import beta, binom
+
+__all__ = ["Agreement", "aggregated", "agreement", "match_classes", "same_labels"]
+
+#: Level of the tests that decide for a matching; chance has to be ruled out.
+LEVEL = 1e-3
+#: Share of a class's images that the teacher has to favour for the class by value to be its own.
+OWN = 0.2
+
+
+def same_labels(teacher_classes, classes) -> np.ndarray:
+    """Return which class of the teacher is which of the student, by value.
+
+    Parameters
+    ----------
+    teacher_classes : array-like of shape (n_teacher_classes,)
+    classes : array-like of shape (n_classes,)
+
+    Returns
+    -------
+    matching : ndarray of bool, shape (n_teacher_classes, n_classes)
+
+    Examples
+    --------
+    >>> same_labels(["b", "a"], ["a", "c"]).astype(int)
+    array([[0, 0],
+           [1, 0]])
+    """
+    place = {label: k for k, label in enumerate(np.asarray(classes).tolist())}
+    matching = np.zeros((np.size(teacher_classes), len(place)), bool)
+    for j, label in enumerate(np.ravel(teacher_classes).tolist()):
+        if label in place:
+            matching[j, place[label]] = True
+    return matching
+
+
+def match_classes(favourites, labels, by_value) -> np.ndarray | None:
+    """Return which class of the teacher is which of the student where values mislead, or None.
+
+    Each class of the teacher goes with the label that most images have of which it is the
+    favourite. This is believed only where a class of the student is lost by value (the teacher
+    favours it on less than a fifth of its images), where it brings that class back, and where
+    neither the improvement nor the agreement can be chance, at a level of 0.001 each: every image
+    is judged by what all others say (leave one out), so that a table of few images and many
+    classes proves nothing. Classes that agree by value stay as they are.
+
+    Parameters
+    ----------
+    favourites : ndarray of int, shape (n_images,)
+        The teacher's most likely class of each labelled image.
+    labels : ndarray of int, shape (n_images,)
+        The index of the student's class.
+    by_value : ndarray of bool, shape (n_teacher_classes, n_classes)
+        :func:`same_labels`.
+
+    Returns
+    -------
+    matching : ndarray of bool, shape (n_teacher_classes, n_classes), or None
+        Each class of the teacher goes with one label at most.
+
+    Examples
+    --------
+    >>> labels = np.repeat([0, 1, 2], 10)
+    >>> said = labels + 1  # the teacher's classes are 1, 2 and 3, the labels 0, 1 and 2
+    >>> match_classes(said - 1, labels, same_labels([1, 2, 3], [0, 1, 2])).astype(int)
+    array([[1, 0, 0],
+           [0, 1, 0],
+           [0, 0, 1]])
+    """
+    shape = by_value.shape
+    table = np.bincount(favourites * shape[1] + labels, minlength=shape[0] * shape[1])
+    table = table.reshape(shape)
+    n, sizes, votes = table.sum(), table.sum(axis=0), table.sum(axis=1)
+    own = by_value & (table > 0) & (table >= OWN * sizes)
+    keeps = own.any(axis=1)
+    target = np.where(keeps, own.argmax(axis=1), table.argmax(axis=1))
+    is_target = np.zeros(shape, bool)
+    is_target[np.arange(shape[0]), target] = votes > 0
+    others = np.where(is_target, 0, table).max(axis=1)
+    # What the other images say of an image: ties and favourites of one image say nothing.
+    top = np.where(is_target, table, 0).max(axis=1)
+    is_right = is_target & (keeps | (top - 1 > others))[:, None]
+
+    recall = np.sum(table * by_value, axis=0) / np.maximum(sizes, 1)
+    regained = np.sum(table * is_right, axis=0) / np.maximum(sizes, 1)
+    if not np.any((sizes > 1) & (recall < OWN) & (regained > 0.5)):
+        return None
+    better = np.sum(table[is_right & ~by_value])
+    worse = np.sum(table[by_value & ~is_right])
+    if binom.sf(better - 1, better + worse, 0.5) > LEVEL:
+        return None
+    shares = np.bincount(target, weights=votes, minlength=shape[1]) / n
+    chance = np.sum(shares * sizes / n)
+    if binom.sf(np.sum(table[is_right]) - 1, n, chance) > LEVEL:
+        return None
+    # A class that is a favourite now and then only is no part of the label.
+    leading = np.where(is_target, table, 0).max(axis=0)
+    is_part = keeps[:, None] | (10 * table >= leading)
+    return is_target & is_part
+
+
+def aggregated(logits, matching, lowest: float) -> np.ndarray:
+    """Return logits in the student's classes: probabilities that go with one label are added.
+
+    Parameters
+    ----------
+    logits : ndarray of shape (n_samples, n_teacher_classes)
+    matching : ndarray of bool, shape (n_teacher_classes, n_classes)
+    lowest : float
+        The logarithm of a probability that counts as 0, as for labels without a class.
+
+    Returns
+    -------
+    logits : ndarray of shape (n_samples, n_classes)
+
+    Examples
+    --------
+    >>> thirds = np.log(np.full((1, 3), 1 / 3))
+    >>> np.exp(aggregated(thirds, np.array([[1, 0], [0, 1], [0, 1]], bool), -80)).round(2)
+    array([[0.33, 0.67]])
+    """
+    probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    return np.log(np.maximum(probabilities @ matching, np.exp(lowest)))
+
+
+class Agreement(NamedTuple):
+    """How a teacher's favourites agree with labels.
+
+    Attributes
+    ----------
+    share : float
+        Of the images whose label is the favourite.
+    guess : float
+        Of the images with the most frequent label: what a constant guess would have.
+    n_images : int
+    is_guessing : bool
+        Whether the teacher is no better than that, and there are enough images to say so.
+    """
+
+    share: float
+    guess: float
+    n_images: int
+    is_guessing: bool
+
+
+def agreement(probabilities, labels, level: float = 0.01) -> Agreement:
+    """Compare a teacher's favourites with labels.
+
+    A teacher is guessing if its favourites are right no more often than the most frequent label
+    would be (the 95 % point of a binomial distribution is not passed) and either it claims much
+    more (its mean probability of the favourite is beyond what its hits allow, by 0.15 and more), or
+    its mean recall is near that of a guess. A teacher that calls everything by one label, and is
+    about as sure of it as it may be, is honest where that label has 80 % of the images or more.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n_images, n_classes)
+    labels : ndarray of int, shape (n_images,)
+    level : float, default=0.01
+        Of the tests by which it has to fail: few images prove nothing.
+
+    Returns
+    -------
+    agreement : Agreement
+
+    Examples
+    --------
+    >>> labels = np.repeat([0, 1], 30)
+    >>> agreement(np.tile([0.9, 0.1], (60, 1)), labels)
+    Agreement(share=0.5, guess=0.5, n_images=60, is_guessing=True)
+    >>> agreement(np.eye(2)[labels], labels).is_guessing
+    False
+    """
+    n, n_classes = probabilities.shape
+    hits = probabilities.argmax(axis=1) == labels
+    sizes = np.bincount(labels, minlength=n_classes)
+    k, guess = int(hits.sum()), sizes.max() / n
+    result = Agreement(k / n, float(guess), n, False)
+    if np.count_nonzero(sizes) < 2 or binom.sf(k - 1, n, guess) < 0.05:
+        return result
+    claim = float(probabilities.max(axis=1).mean())
+    if binom.cdf(k, n, claim - 0.15) < level:
+        return result._replace(is_guessing=True)
+    if guess >= 0.8 and binom.cdf(k, n, claim - 0.05) >= level:
+        return result
+    right = np.bincount(labels, weights=hits, minlength=n_classes)[sizes > 0]
+    sizes = sizes[sizes > 0]
+    # The mean recall at most, as if all of its spread came from a binomial of as many images.
+    effective = len(sizes) ** 2 / np.sum(1 / sizes)
+    recall = np.mean(right / sizes) * effective
+    highest = beta.ppf(1 - level, recall + 1, effective - recall) if recall < effective else 1.0
+    useful = 1 / len(sizes) + (1 - 1 / len(sizes)) / 4
+    return result._replace(is_guessing=bool(highest < useful))
