@@ -16,6 +16,10 @@ __all__ = ["Agreement", "aggregated", "agreement", "match_classes", "same_labels
 
 #: Level of the tests that decide for a matching; chance has to be ruled out.
 LEVEL = 1e-3
+#: What the agreement of a matching has to be, from 0 for chance to 1 (Cohen's kappa).
+KAPPA = 0.25
+#: Parts of the images: each is judged by what the others say.
+N_FOLDS = 5
 #: Share of a class's images that the teacher has to favour for the class by value to be its own.
 OWN = 0.2
 
@@ -52,9 +56,9 @@ def match_classes(favourites, labels, by_value) -> np.ndarray | None:
     Each class of the teacher goes with the label that most images have of which it is the
     favourite. This is believed only where a class of the student is lost by value (the teacher
     favours it on less than a fifth of its images), where it brings that class back, and where
-    neither the improvement nor the agreement can be chance, at a level of 0.001 each: every image
-    is judged by what all others say (leave one out), so that a table of few images and many
-    classes proves nothing. Classes that agree by value stay as they are.
+    neither the improvement nor the agreement can be chance, at a level of 0.001 each. Every fifth
+    of the images is judged by what the others say, so that a table of few images and many classes
+    proves nothing. Classes that agree by value stay as they are.
 
     Parameters
     ----------
@@ -79,36 +83,44 @@ def match_classes(favourites, labels, by_value) -> np.ndarray | None:
            [0, 1, 0],
            [0, 0, 1]])
     """
-    shape = by_value.shape
-    table = np.bincount(favourites * shape[1] + labels, minlength=shape[0] * shape[1])
-    table = table.reshape(shape)
-    n, sizes, votes = table.sum(), table.sum(axis=0), table.sum(axis=1)
-    own = by_value & (table > 0) & (table >= OWN * sizes)
-    keeps = own.any(axis=1)
-    target = np.where(keeps, own.argmax(axis=1), table.argmax(axis=1))
-    is_target = np.zeros(shape, bool)
-    is_target[np.arange(shape[0]), target] = votes > 0
-    others = np.where(is_target, 0, table).max(axis=1)
-    # What the other images say of an image: ties and favourites of one image say nothing.
-    top = np.where(is_target, table, 0).max(axis=1)
-    is_right = is_target & (keeps | (top - 1 > others))[:, None]
+    shape, n = by_value.shape, len(labels)
+    folds = np.random.default_rng(0).permutation(n) % N_FOLDS
+    cells = np.ravel_multi_index((folds, favourites, labels), (N_FOLDS, *shape))
+    tables = np.bincount(cells, minlength=N_FOLDS * by_value.size).reshape(N_FOLDS, *shape)
+    table = tables.sum(axis=0)
+    sizes = table.sum(axis=0)
+    is_own = by_value & (table > 0) & (table >= OWN * sizes)
+    is_target = _most_frequent(table, is_own)
+    is_predicted = _most_frequent(table - tables, is_own)
+    right = np.sum(tables * is_predicted, axis=0)
 
     recall = np.sum(table * by_value, axis=0) / np.maximum(sizes, 1)
-    regained = np.sum(table * is_right, axis=0) / np.maximum(sizes, 1)
+    regained = right.sum(axis=0) / np.maximum(sizes, 1)
     if not np.any((sizes > 1) & (recall < OWN) & (regained > 0.5)):
         return None
-    better = np.sum(table[is_right & ~by_value])
-    worse = np.sum(table[by_value & ~is_right])
+    better = np.sum(right * ~by_value)
+    worse = np.sum((table - right) * by_value)
     if binom.sf(better - 1, better + worse, 0.5) > LEVEL:
         return None
-    shares = np.bincount(target, weights=votes, minlength=shape[1]) / n
-    chance = np.sum(shares * sizes / n)
-    if binom.sf(np.sum(table[is_right]) - 1, n, chance) > LEVEL:
+    said = np.sum(tables.sum(axis=2, keepdims=True) * is_predicted, axis=(0, 1))
+    chance = np.sum(said * sizes) / n**2
+    hits = right.sum()
+    if hits / n < chance + KAPPA * (1 - chance) or binom.sf(hits - 1, n, chance) > LEVEL:
         return None
     # A class that is a favourite now and then only is no part of the label.
     leading = np.where(is_target, table, 0).max(axis=0)
-    is_part = keeps[:, None] | (10 * table >= leading)
-    return is_target & is_part
+    return is_target & (is_own | (10 * table >= leading))
+
+
+def _most_frequent(table, is_own) -> np.ndarray:
+    """Return, for each class of the teacher, which label is its own, or else goes with most images.
+
+    Of labels with as many images none is it.
+    """
+    highest = table.max(axis=-1, keepdims=True)
+    is_highest = (table == highest) & (highest > 0)
+    is_alone = is_highest & (is_highest.sum(axis=-1, keepdims=True) == 1)
+    return np.where(is_own.any(axis=-1, keepdims=True), is_own, is_alone)
 
 
 def aggregated(logits, matching, lowest: float) -> np.ndarray:

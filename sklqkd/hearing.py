@@ -58,8 +58,9 @@ def hear(words, weights, y, classes, rows, labelled, earlier=()):
         matching = by_value
         if len(labels) and weight > 0 and word.origin != "folds":
             favourites = word.logits[rows].argmax(axis=1)
-            matching = match_classes(favourites, labels, by_value)
-            if matching is not None:
+            found = match_classes(favourites, labels, by_value)
+            if found is not None:
+                matching = found
                 _warn_of_matching(word, classes, matching, by_value, favourites, labels)
             else:
                 held = earlier[i] if i < len(earlier) else by_value

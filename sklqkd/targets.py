@@ -279,7 +279,9 @@ def given_word(logits, n_samples: int, classes: np.ndarray) -> Word:
             f"{classes.tolist()}. Pass one column for each class in sorted order, or a DataFrame "
             "with the classes as column names, which are matched by name."
         )
-    return Word(array, np.array(names, dtype=object) if known else classes, "teacher_logits", "given")
+    return Word(
+        array, np.array(names, dtype=object) if known else classes, "teacher_logits", "given"
+    )
 
 
 def _without_infinity(logits):

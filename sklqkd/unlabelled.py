@@ -110,9 +110,10 @@ def _check_marks(y, marker, known) -> None:
     unknown = classes - known
     if not unknown:
         return
-    marks, advice = set(), f"unlabelled={marker!r}"
+    marks: set = set()
+    advice = ""
     if y.dtype.kind in "biuf" and isinstance(marker, Real) and float(marker).is_integer():
-        wrapped = {int(marker) % 2**bits for bits in (8, 16, 32, 64)}
+        wrapped = {int(float(marker)) % 2**bits for bits in (8, 16, 32, 64)}
         marks = {mark for mark in unknown if mark in wrapped and mark - 1 not in classes}
         advice = f"y.astype(int) before np.where(known, y, {marker!r})"
     elif y.dtype.kind == "U" and isinstance(marker, Real):

@@ -29,7 +29,11 @@ ALLOWED = {
     "encodings": set(),
     "statevector": set(),
     "datasets": {"random_states"},
-    "targets": {"checks"},
+    "teacher_checks": set(),
+    "targets": {"checks", "teacher_checks"},
+    "unlabelled": set(),
+    "agreement": set(),
+    "hearing": {"agreement", "exceptions", "losses", "targets"},
     "circuits": {"encodings", "statevector", "threads"},
     "backends": {"circuits", "threads"},
     "simulation": {"backends", "circuits", "encodings", "statevector"},
@@ -39,11 +43,14 @@ ALLOWED = {
         "threads",
     },
     "teachers": {"atomic", "checks", "images", "persistence", "random_states", "threads"},
-    "distillation": {"checks", "losses", "schedules", "targets", "training"},
+    "distillation": {
+        *("checks", "hearing", "losses", "schedules", "targets", "teacher_checks", "training"),
+        "unlabelled",
+    },
     "students": {
         *("atomic", "backends", "circuits", "distillation", "encodings", "images", "losses"),
         *("optimizers", "random_states", "reducers", "simulation", "targets", "threads"),
-        *("checks", "persistence", "training"),
+        *("checks", "persistence", "training", "unlabelled"),
     },
     "search": {
         *(
@@ -51,6 +58,7 @@ ALLOWED = {
             "checks",
             "cluster",
             "distillation",
+            "exceptions",
             "fingerprints",
             "images",
             "losses",
