@@ -110,10 +110,9 @@ def teach(
     ------
     NotFittedError
         If a teacher is not fitted and `cv` is "prefit".
-    TypeError
-        If a teacher is no classifier with probabilities.
     ValueError
-        If teachers, temperatures and weights do not belong together, or one is out of range.
+        If a teacher is no classifier with probabilities, if teachers, temperatures and weights do
+        not belong together, or one is out of range.
     """
     loss = student.distillation
     if not isinstance(loss, DistillationLoss):

@@ -1,95 +1,20 @@
-"""Warnings of the package that a program may want to catch by name, and how often they are said."""
+"""Warnings of the package that a program may want to catch by name."""
 
-from __future__ import annotations
-
-import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-
-__all__ = ["TeacherWarning", "collected", "said_once", "warn_of_teacher"]
+__all__ = ["TeacherWarning"]
 
 
 class TeacherWarning(UserWarning):
-    """What a teacher says and what the student is trained on do not seem to belong together."""
-
-
-class _Said(dict):
-    """Messages by their kind, and whether they wait for somebody else to say them."""
-
-    waits = False
-
-
-_SAID: ContextVar[_Said | None] = ContextVar("said", default=None)
-#: Packages between the user's own line and a warning about it.
-_BETWEEN = {"contextlib", "imblearn", "joblib", "sklearn", "sklqkd"}
-
-
-@contextmanager
-def said_once() -> Iterator[None]:
-    """Give each kind of :class:`TeacherWarning` once in the block, as for all fits of a search.
+    """What a teacher says and what the student is trained on do not seem to belong together.
 
     Examples
     --------
-    >>> with warnings.catch_warnings(record=True) as caught, said_once():
-    ...     warnings.simplefilter("always")
-    ...     for n in range(3):
-    ...         warn_of_teacher("guessing", f"fit {n}")
-    >>> [str(warning.message) for warning in caught]
-    ['fit 0']
+    >>> import warnings
+    >>> from sklqkd import DistilledQNNClassifier
+    >>> from sklqkd.datasets import load_digits
+    >>> X, y = load_digits(return_X_y=True)
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always", TeacherWarning)
+    ...     student = DistilledQNNClassifier(max_iter=1).fit(X, y)
+    >>> str(caught[0].message)[:60]
+    'DistilledQNNClassifier has no teacher and no teacher_logits:'
     """
-    if _SAID.get() is not None:
-        yield
-        return
-    token = _SAID.set(_Said())
-    try:
-        yield
-    finally:
-        _SAID.reset(token)
-
-
-@contextmanager
-def collected() -> Iterator[dict[str, str]]:
-    """Keep the messages of the block by their kind, instead of giving the warnings.
-
-    Examples
-    --------
-    >>> with collected() as messages:
-    ...     warn_of_teacher("guessing", "no better than a guess")
-    >>> messages
-    {'guessing': 'no better than a guess'}
-    """
-    messages = _Said()
-    messages.waits = True
-    token = _SAID.set(messages)
-    try:
-        yield messages
-    finally:
-        _SAID.reset(token)
-
-
-def warn_of_teacher(kind: str, message: str) -> None:
-    """Give a :class:`TeacherWarning`, as often as the blocks around it want.
-
-    Parameters
-    ----------
-    kind : str
-        What :func:`said_once` knows it by.
-    message : str
-    """
-    said = _SAID.get()
-    if said is not None:
-        if kind in said:
-            return
-        said[kind] = message
-        if said.waits:
-            return
-    level, frame = 2, sys._getframe(1)
-    while frame.f_back is not None and _package(frame) in _BETWEEN:
-        level, frame = level + 1, frame.f_back
-    warnings.warn(message, TeacherWarning, stacklevel=level - 1)
-
-
-def _package(frame) -> str:
-    return frame.f_globals.get("__name__", "").split(".")[0]

@@ -49,9 +49,9 @@ class Word(NamedTuple):
         The labels of the columns.
     name : str
         Who said it, for messages.
-    origin : {"prefit", "folds", "given"}
+    origin : {"prefit", "folds", "given", "named"}
         Whether it comes from a fitted teacher, from clones trained on other folds, or from the
-        user.
+        user, who has put its columns in order or given them names.
     """
 
     logits: np.ndarray

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 from sklearn.base import is_regressor
 from sklearn.exceptions import NotFittedError
+from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.validation import check_is_fitted
 
 __all__ = ["check_teacher", "check_teacher_kind", "is_fitted"]
@@ -37,39 +38,40 @@ def check_teacher_kind(teacher) -> None:
 
     Raises
     ------
-    TypeError
-        If it is a class, no classifier, or gives no probabilities.
+    InvalidParameterError
+        A ValueError and a TypeError, if it is a class, no classifier, or gives no probabilities.
 
     Examples
     --------
     >>> from sklearn.svm import LinearSVC
     >>> check_teacher_kind(LinearSVC())
     Traceback (most recent call last):
-    TypeError: The 'teacher' parameter: LinearSVC has no predict_proba. Calibrate it: \
+    sklearn.utils._param_validation.InvalidParameterError: The 'teacher' parameter of a student: \
+LinearSVC has no predict_proba. Calibrate it: \
 CalibratedClassifierCV(LinearSVC()).fit(X, y) has.
     """
-    start = "The 'teacher' parameter: "
+    start = "The 'teacher' parameter of a student: "
     if isinstance(teacher, type):
-        raise TypeError(
+        raise InvalidParameterError(
             f"{start}{teacher.__name__} is a class, and a teacher with predict_proba has to be an "
             f"object that is fitted: teacher = {teacher.__name__}().fit(X, y)."
         )
     name = type(teacher).__name__
     if isinstance(teacher, str) or teacher is None:
-        raise TypeError(
+        raise InvalidParameterError(
             f"{start}{teacher!r} is no classifier with predict_proba. Pass the fitted object itself"
             "; of a list, every element has to be one."
         )
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(teacher, torch.nn.Module):
-        raise TypeError(
+        raise InvalidParameterError(
             f"{start}{name} is a module of torch, which does not say what its outputs stand for. "
             "Wrap it, with the classes in the order of its outputs and the shape of an image: "
             "sklqkd.TorchTeacher(module, classes=np.unique(y), image_shape=(1, 28, 28)) has "
             "predict_proba."
         )
-    if is_regressor(teacher):
-        raise TypeError(
+    if hasattr(teacher, "__sklearn_tags__") and is_regressor(teacher):
+        raise InvalidParameterError(
             f"{start}{name} is a regressor, without classes. A teacher is a classifier with "
             "predict_proba."
         )
@@ -86,7 +88,7 @@ CalibratedClassifierCV(LinearSVC()).fit(X, y) has.
             "A teacher is a fitted classifier with predict_proba(X) and classes_. For anything "
             "else compute its logits on X, and pass them to fit as teacher_logits=."
         )
-    raise TypeError(f"{start}{name} has no predict_proba. {advice}")
+    raise InvalidParameterError(f"{start}{name} has no predict_proba. {advice}")
 
 
 def check_teacher(teacher, n_features: int, cv) -> None:
@@ -102,7 +104,7 @@ def check_teacher(teacher, n_features: int, cv) -> None:
     ------
     NotFittedError
         If it is not fitted and `cv` is "prefit".
-    TypeError
+    InvalidParameterError
         If it is no classifier with probabilities, or `cv` asks for fits that it does not offer.
     ValueError
         If it was fitted on another number of features, or does not say what its classes are.
@@ -111,7 +113,7 @@ def check_teacher(teacher, n_features: int, cv) -> None:
     name = type(teacher).__name__
     if cv != "prefit":
         if not (hasattr(teacher, "fit") and hasattr(teacher, "get_params")):
-            raise TypeError(
+            raise InvalidParameterError(
                 f"cv={cv!r} fits clones of the teacher, and {name} is no estimator with fit and "
                 "get_params. Set cv='prefit', or pass an estimator of scikit-learn's kind."
             )

@@ -21,8 +21,8 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params, _num_samples
 
 from ..cluster import dask_client, place
-from ..exceptions import collected, warn_of_teacher
 from ..students.base import Student
+from ..teacher_warnings import collected, warn_of_teacher
 from ..threads import one_thread
 from .checkpoint import FinishedFits
 from .jobs import Shared, groups_of

@@ -13,7 +13,7 @@ from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils._param_validation import Interval
 
 from ..atomic import unchanged_on_error
-from ..exceptions import said_once
+from ..teacher_warnings import said_once
 from .fits import Fits, SearchBackend
 
 __all__ = ["CONSTRAINTS", "StackedGridSearchCV", "StackedRandomizedSearchCV", "StackedSearch"]

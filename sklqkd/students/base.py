@@ -229,10 +229,9 @@ class TaughtStudent(Student):
         ------
         NotFittedError
             If the teacher is not fitted and `cv` is "prefit".
-        TypeError
-            If the teacher is no classifier with probabilities.
         ValueError
-            For bad input; the estimator is then as it was.
+            For bad input, or a teacher that is no classifier with probabilities; the estimator is
+            then as it was.
 
         Warns
         -----
@@ -281,6 +280,7 @@ class TaughtStudent(Student):
         Returns
         -------
         params : dict
+            Values by their names.
         """
         params = super().get_params(deep=deep)
         if isinstance(self.cv, str) and self.cv == "prefit":

@@ -158,6 +158,9 @@ default="fc"
         Accuracy on the hold-out after each epoch, with `early_stopping`.
     n_iter_ : int
         Number of epochs that ran.
+    teacher_matching_ : list of ndarray of bool, shape (n_teacher_classes, n_classes)
+        For each teacher, which of its classes counts as which of the student: by their labels, or
+        by its favourites where those tell otherwise. Empty where nobody teaches.
     n_features_in_ : int
         Number of features (pixels) seen during fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -287,7 +290,8 @@ default="fc"
     >>> from sklqkd import DistilledMLPClassifier, QNNClassifier
     >>> from sklqkd.datasets import load_digits
     >>> X, y = load_digits(return_X_y=True)
-    >>> student = DistilledMLPClassifier(max_iter=20, random_state=0).fit(X[:1200], y[:1200])
+    >>> student = DistilledMLPClassifier(lam=0, max_iter=20, random_state=0)
+    >>> student = student.fit(X[:1200], y[:1200])
     >>> student.score(X[1200:], y[1200:]) > 0.85
     True
     >>> student.hidden_units_, student.n_parameters_

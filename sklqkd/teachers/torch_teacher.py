@@ -101,6 +101,7 @@ class TorchTeacher(ClassifierMixin, BaseEstimator):
         Returns
         -------
         self : object
+            The teacher.
         """
         return self
 
@@ -131,6 +132,7 @@ class TorchTeacher(ClassifierMixin, BaseEstimator):
         Returns
         -------
         log_proba : ndarray of shape (n_samples, n_classes)
+            Log-softmax of the logits.
         """
         return log_softmax(self._logits(X), axis=1)
 
@@ -145,6 +147,7 @@ class TorchTeacher(ClassifierMixin, BaseEstimator):
         Returns
         -------
         proba : ndarray of shape (n_samples, n_classes)
+            Softmax of the logits.
 
         Raises
         ------
@@ -166,6 +169,7 @@ class TorchTeacher(ClassifierMixin, BaseEstimator):
         Returns
         -------
         y : ndarray of shape (n_samples,)
+            Elements of `classes_`.
         """
         return self.classes_[self._logits(X).argmax(axis=1)]
 
