@@ -59,7 +59,9 @@ def main():
     left.imshow(X_test[odd].reshape(8, 8), cmap="gray_r")
     left.set(title=f"a test image: {y_test[odd]}", xticks=[], yticks=[])
     for i, (name, teacher) in enumerate(teachers.items()):
-        students = [DistilledQNNClassifier(teacher, random_state=s) for s in range(options.seeds)]
+        lam = 0 if teacher is None else 0.5
+        seeds = range(options.seeds)
+        students = [DistilledQNNClassifier(teacher, lam=lam, random_state=s) for s in seeds]
         scores = [100 * s.fit(X_few, y_few).score(X_test, y_test) for s in students]
         print(f"{name:10} students {np.mean(scores):.1f} % ± {np.std(scores):.1f}")
         right.plot([i] * len(scores), scores, "o", color=f"C{i}", alpha=0.5)

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import callbacks, datasets, evaluation, exceptions, losses, persistence, plotting, search
+    from . import (
+        callbacks,
+        datasets,
+        evaluation,
+        exceptions,
+        losses,
+        persistence,
+        plotting,
+        search,
+    )
     from .reducers import CenterCropReducer, ConvReducer, FCReducer, PCAReducer, PoolingReducer
     from .students import (
         DistilledLinearClassifier,
@@ -20,8 +29,7 @@ if TYPE_CHECKING:
         DistilledQNNClassifier,
         QNNClassifier,
     )
-    from .teachers import AlexNetClassifier, LeNetClassifier, ResNetClassifier
-    from .torch_teacher import TorchTeacher
+    from .teachers import AlexNetClassifier, LeNetClassifier, ResNetClassifier, TorchTeacher
 
 __all__ = [
     "AlexNetClassifier",
@@ -61,7 +69,7 @@ _HOME = {
     "PoolingReducer": "reducers",
     "QNNClassifier": "students",
     "ResNetClassifier": "teachers",
-    "TorchTeacher": "torch_teacher",
+    "TorchTeacher": "teachers",
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Real
@@ -10,16 +9,16 @@ from numbers import Real
 import numpy as np
 from sklearn.utils import check_array
 
-from .agreement import Finding, heed, nobody_teaches, unknown_to_all, with_the_mark
 from .checks import refuses_overflow
-from .exceptions import TeacherWarning
+from .hearing import hear, warn_that_nobody_teaches
 from .losses import DISTILLATION_LOSSES, DistillationLoss, softened
 from .schedules import resolve_schedule
-from .targets import Word, check_teacher, check_teacher_logits, teacher_word
-from .torch_teacher import is_torch_module
+from .targets import given_word, teacher_word
+from .teacher_checks import check_teacher, check_teacher_kind
 from .training import Lesson
+from .unlabelled import teachers_of
 
-__all__ = ["Teaching", "labelled_rows", "teach"]
+__all__ = ["Teaching", "teach"]
 
 #: The range of temperatures. Below it a teacher's word is its favourite class and nothing else;
 #: above it float32 rounds away what the loss is about, and "logit_mse" is the limit.
@@ -41,9 +40,8 @@ class Teaching:
         The temperature of each teacher, by epoch.
     lam : callable
         Share of the distillation term in the loss, by epoch.
-    columns : list of ndarray of int, shape (n_teacher_classes,)
-        For each teacher the student's class that each of its classes is, -1 for none; empty where
-        none was asked.
+    matchings : list of ndarray of bool, shape (n_teacher_classes, n_classes)
+        Which class of each teacher counts as which of the student.
     """
 
     loss: DistillationLoss
@@ -51,7 +49,7 @@ class Teaching:
     weights: Sequence[float]
     temperatures: list[Callable[[int], float]]
     lam: Callable[[int], float]
-    columns: list[np.ndarray] = field(default_factory=list)
+    matchings: list[np.ndarray] = field(default_factory=list)
     _last: tuple = field(default=(), repr=False)
 
     def take(self, rows: np.ndarray) -> Teaching:
@@ -82,52 +80,12 @@ class Teaching:
         return self._last[1]
 
 
-def labelled_rows(student, y: np.ndarray, has_logits: bool) -> np.ndarray | None:
-    """Return which images have a label, or None if all have.
-
-    Parameters
-    ----------
-    student : estimator
-    y : ndarray of shape (n_samples,)
-        Labels, and the student's `unlabelled` for images that only the teacher labels.
-    has_logits : bool
-        Whether logits of a teacher are given.
-
-    Returns
-    -------
-    labelled : ndarray of bool, shape (n_samples,), or None
-
-    Raises
-    ------
-    ValueError
-        If there are unlabelled images but no fitted teacher.
-    """
-    marker = getattr(student, "unlabelled", None)
-    teachers = _as_list(getattr(student, "teacher", None))
-    if marker is None or not (teachers or has_logits):
-        return None  # without a teacher, -1 is a class like any other
-    if (y.dtype.kind in "biuf") != isinstance(marker, Real):
-        return None
-    if any(marker in np.ravel(getattr(t, "classes_", ())).tolist() for t in teachers):
-        return None  # and so it is where a teacher knows it
-    labelled = y != marker
-    if labelled.all():
-        return None
-    if labelled.any() and len(np.unique(y[labelled])) < 2:
-        return None  # labels -1 and 1: with one class there is nothing to learn
-    if student.cv != "prefit" and not has_logits:
-        raise ValueError(
-            f"{(~labelled).sum()} images have no label (y = {marker!r}), but cv={student.cv!r} "
-            "trains the teacher on these very images. Fit the teacher before, and set "
-            f"cv='prefit'; or set unlabelled=None if {marker!r} is a class."
-        )
-    return labelled
-
-
 def teach(
-    student, X, y, classes, labelled, sample_weight, given_logits, ask=teacher_word, told=None
+    student, X, y, classes, sample_weight, given_logits, ask=teacher_word, labelled=None
 ) -> Teaching | None:
     """Ask a distilled student's teachers, once, before training.
+
+    What they say of labelled images is compared with the labels; see :mod:`sklqkd.hearing`.
 
     Parameters
     ----------
@@ -135,111 +93,71 @@ def teach(
     X : array-like of shape (n_samples, n_features)
     y : ndarray of shape (n_samples,)
     classes : ndarray of shape (n_classes,)
-    labelled : ndarray of bool, shape (n_samples,), or None
-        As :func:`labelled_rows` returns it.
     sample_weight : ndarray of shape (n_samples,) or None
     given_logits : array-like of shape (n_samples, n_classes) or None
         Used instead of the teachers.
     ask : callable, default=teacher_word
         How a teacher is asked: :func:`sklqkd.targets.teacher_word`, or one like it.
-    told : set, default=None
-        What was warned of before, which is not repeated; added to.
+    labelled : ndarray of bool, shape (n_samples,), default=None
+        Which images have a label; ``None`` for all.
 
     Returns
     -------
     teaching : Teaching or None
         None where nobody teaches.
 
-    Warns
-    -----
-    TeacherWarning
-        If what the teachers say does not seem to belong to the labels, or nobody teaches.
-
     Raises
     ------
     NotFittedError
         If a teacher is not fitted and `cv` is "prefit".
-    TypeError
-        If a teacher is no classifier with probabilities.
     ValueError
-        If teachers, temperatures and weights do not belong together, or one is out of range.
+        If a teacher is no classifier with probabilities, if teachers, temperatures and weights do
+        not belong together, or one is out of range.
     """
     loss = student.distillation
     if not isinstance(loss, DistillationLoss):
         loss = DISTILLATION_LOSSES[loss]
     lam = resolve_schedule(student.lam, student.max_iter, low=0, high=1, name="lam")
-    teachers = _as_list(student.teacher)
+    teachers = teachers_of(student)
+    for teacher in teachers:
+        check_teacher_kind(teacher)
     n_teachers = 1 if given_logits is not None or not teachers else len(teachers)
     temperatures = _temperatures(student, n_teachers)
     weights = _weights(student, n_teachers)
     n_values = 1 if isinstance(student.lam, Real) else student.max_iter
     is_silent = all(lam(epoch) == 0 for epoch in range(n_values))
-    told = set() if told is None else told
-    columns: list[np.ndarray] = []
+    matchings: list[np.ndarray] = []
     if given_logits is not None:
-        checked = check_teacher_logits(given_logits, len(y), classes)
-        if is_silent:
-            return None
-        logits, findings = [checked], []
-        if loss.needs_teacher:
-            word = Word(checked, classes)
-            *_, findings = heed(
-                word, y, classes, labelled, "whose logits were given", may_match=False
-            )
+        words = [given_word(given_logits, len(y), classes)]
     elif not loss.needs_teacher:
-        logits, findings = [np.zeros((len(y), len(classes)), np.float32)], []
+        words = []
     elif not teachers:
         if not is_silent:
-            _tell([nobody_teaches(student)], told)
+            warn_that_nobody_teaches(student)
         return None
     else:
         for teacher in teachers:
             check_teacher(teacher, student.n_features_in_, student.cv)
         if is_silent:
             return None
-        logits, columns, findings = _heed_all(
-            student, teachers, X, y, classes, labelled, sample_weight, ask
-        )
+        options = {"cv": student.cv, "sample_weight": sample_weight}
+        words = [ask(teacher, X, y, classes, **options) for teacher in teachers]
     if is_silent:
         return None
-    _tell(findings, told)
-    return Teaching(loss, logits, weights, temperatures, lam, columns)
+    logits = [np.zeros((len(y), len(classes)), np.float32)]
+    if words:
+        rows = _rows_that_count(labelled, sample_weight)
+        earlier = getattr(student, "teacher_matching_", [])
+        logits, matchings = hear(words, weights, y, classes, rows, labelled, earlier)
+    return Teaching(loss, logits, weights, temperatures, lam, matchings)
 
 
-def _heed_all(student, teachers, X, y, classes, labelled, sample_weight, ask):
-    """Return the logits of all teachers, what their classes are, and what there is to tell."""
-    options = {"cv": student.cv, "sample_weight": sample_weight}
-    logits, columns, findings = [], [], []
-    for teacher in teachers:
-        if is_torch_module(teacher):
-            options["image_shape"] = student.image_shape
-        word = ask(teacher, X, y, classes, **options)
-        name = type(teacher).__name__
-        is_prefit = student.cv == "prefit"
-        heard, of_classes, found = heed(word, y, classes, labelled, name, may_match=is_prefit)
-        logits.append(heard)
-        columns.append(of_classes)
-        findings += found
-    unknown = unknown_to_all(student, y, classes, columns)
-    if labelled is None and student.unlabelled in classes.tolist():
-        findings = [with_the_mark(finding, student.unlabelled) for finding in findings]
-    if unknown:  # which says why favourites do not agree
-        findings = [finding for finding in findings if finding.about[0] != "guessing"]
-    return logits, columns, unknown + findings
-
-
-def _tell(findings: list[Finding], told: set):
-    """Warn of what was not told before."""
-    for finding in findings:
-        if finding.about not in told:
-            told.add(finding.about)
-            warnings.warn(finding.text, TeacherWarning, stacklevel=2)
-
-
-def _as_list(teacher):
-    if teacher is None:
-        return []
-    return list(teacher) if isinstance(teacher, (list, tuple)) else [teacher]
+def _rows_that_count(labelled, sample_weight):
+    """Return which images have a label and a weight, or all of them as a slice."""
+    if sample_weight is None:
+        return slice(None) if labelled is None else np.flatnonzero(labelled)
+    counts = sample_weight > 0
+    return np.flatnonzero(counts if labelled is None else counts & labelled)
 
 
 def _temperatures(student, n_teachers):

@@ -9,7 +9,12 @@ class TeacherWarning(UserWarning):
     Examples
     --------
     >>> import warnings
-    >>> from sklqkd.exceptions import TeacherWarning
-    >>> warnings.simplefilter("error", TeacherWarning)  # as an error
-    >>> warnings.simplefilter("default", TeacherWarning)
+    >>> from sklqkd import DistilledQNNClassifier
+    >>> from sklqkd.datasets import load_digits
+    >>> X, y = load_digits(return_X_y=True)
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always", TeacherWarning)
+    ...     student = DistilledQNNClassifier(max_iter=1).fit(X, y)
+    >>> str(caught[0].message)[:60]
+    'DistilledQNNClassifier has no teacher and no teacher_logits:'
     """

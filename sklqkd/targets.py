@@ -6,35 +6,33 @@ good: ``softmax(log p / T) = softmax(logits / T)``. Classes are matched by their
 
 from __future__ import annotations
 
-import sys
 from typing import NamedTuple
 
 import numpy as np
 from scipy.special import logsumexp
-from sklearn.base import clone, is_classifier
-from sklearn.exceptions import NotFittedError
+from sklearn.base import clone
 from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import (
     _num_samples,
     assert_all_finite,
     check_array,
-    check_is_fitted,
     has_fit_parameter,
 )
 
 from .checks import check_size, refuses_overflow
-from .torch_teacher import TorchTeacher, is_torch_module
+from .teacher_checks import check_teacher, is_fitted
 
 __all__ = [
     "Word",
     "align",
     "check_teacher",
     "check_teacher_logits",
-    "columns_by_label",
+    "given_word",
     "is_fitted",
+    "plain_array",
+    "teacher_logits",
     "teacher_word",
-    "without_torch",
 ]
 
 #: Logit of a class that the teacher rules out: the smallest float32 has this logarithm.
@@ -42,120 +40,28 @@ LOWEST_LOGIT = float(np.log(np.finfo(np.float32).tiny))
 
 
 class Word(NamedTuple):
-    """What a teacher says about images.
+    """What a teacher says about some images, in its own classes.
 
     Attributes
     ----------
     logits : ndarray of shape (n_samples, n_teacher_classes)
     classes : ndarray of shape (n_teacher_classes,)
         The labels of the columns.
+    name : str
+        Who said it, for messages.
+    origin : {"prefit", "folds", "given", "named"}
+        Whether it comes from a fitted teacher, from clones trained on other folds, or from the
+        user, who has put its columns in order or given them names.
     """
 
     logits: np.ndarray
     classes: np.ndarray
+    name: str
+    origin: str
 
 
-def is_fitted(teacher) -> bool:
-    """Return whether `teacher` can be asked as it is: a fitted estimator, or a torch module."""
-    if is_torch_module(teacher):
-        return True
-    try:
-        check_is_fitted(teacher)
-    except NotFittedError:
-        return False
-    except TypeError:  # a class, or what cannot be fitted: only what it knows tells
-        return not isinstance(teacher, type) and hasattr(teacher, "classes_")
-    return True
-
-
-def check_teacher(teacher, n_features: int, cv) -> None:
-    """Check, before any work starts, that a teacher can teach on `n_features` features.
-
-    Parameters
-    ----------
-    teacher : classifier or torch.nn.Module
-    n_features : int
-    cv : "prefit", int or splitter
-
-    Raises
-    ------
-    NotFittedError
-        If it is not fitted and `cv` is "prefit".
-    TypeError
-        If it is no classifier that gives probabilities.
-    ValueError
-        If it was fitted on another number of features.
-    """
-    name = teacher.__name__ if isinstance(teacher, type) else type(teacher).__name__
-    if isinstance(teacher, type):
-        raise TypeError(
-            f"The teacher {name} is a class. Pass a fitted instance of it, such as "
-            f"{name}(...).fit(X, y)."
-        )
-    if is_torch_module(teacher):
-        if cv == "prefit":
-            return
-        raise TypeError(
-            f"The teacher {name} is a torch module, which cannot be fitted on other folds as "
-            f"cv={cv!r} asks for. Set cv='prefit', or use a skorch classifier around it."
-        )
-    if cv != "prefit":
-        if not hasattr(teacher, "fit") or not hasattr(teacher, "get_params"):
-            raise TypeError(
-                f"The teacher {name} cannot be cloned and fitted, as cv={cv!r} asks for. Pass a "
-                "scikit-learn classifier, or set cv='prefit'."
-            )
-        if not _is_classifier(teacher):
-            raise TypeError(_no_probabilities(teacher, name))
-        return
-    if hasattr(teacher, "fit") and not is_fitted(teacher):
-        # That of a meta-estimator may only be there once it is fitted.
-        if not hasattr(teacher, "predict_proba") and not _is_classifier(teacher):
-            raise TypeError(_no_probabilities(teacher, name))
-        raise NotFittedError(
-            f"The teacher {name} is not fitted. Fit it before the student; "
-            "pass it as FrozenEstimator(teacher) where it is a value in a parameter grid, since a "
-            "search clones those; or set cv=5 for out-of-fold targets from clones of it."
-        )
-    if not hasattr(teacher, "predict_proba"):
-        raise TypeError(_no_probabilities(teacher, name))
-    if not hasattr(teacher, "classes_"):
-        raise TypeError(
-            f"The teacher {name} has no classes_, which say what the columns of its predict_proba "
-            "stand for. Set them, in that order: teacher.classes_ = np.array([...])."
-        )
-    expected = getattr(teacher, "n_features_in_", n_features)
-    if expected != n_features:
-        raise ValueError(
-            f"The teacher was fitted on {expected} features, but the student's X has {n_features}. "
-            "If a step before the student reduces the images, either let the student do that "
-            "(its `reducer` parameter) and give it the images, or compute the teacher's logits on "
-            "the images and pass them to fit as teacher_logits=."
-        )
-
-
-def _is_classifier(teacher):
-    return hasattr(teacher, "__sklearn_tags__") and is_classifier(teacher)
-
-
-def _no_probabilities(teacher, name):
-    if _is_classifier(teacher) and hasattr(teacher, "decision_function"):
-        return (
-            f"The teacher {name} gives no probabilities: it has no predict_proba. Calibrate it, "
-            f"CalibratedClassifierCV({name}(...)).fit(X, y), or pass logits of your own to fit as "
-            "teacher_logits=."
-        )
-    return (
-        f"The teacher {teacher!r} is no classifier with predict_proba. Pass a fitted one (such as "
-        "LeNetClassifier().fit(X, y) or any of scikit-learn's), a TorchTeacher around a torch "
-        "module, a list of them, or None and fit(..., teacher_logits=...)."
-    )
-
-
-def teacher_word(
-    teacher, X, y, classes, *, cv="prefit", sample_weight=None, image_shape=None
-) -> Word:
-    """Return the teacher's logits for `X`.
+def teacher_logits(teacher, X, y, classes, *, cv="prefit", sample_weight=None) -> np.ndarray:
+    """Return the teacher's logits for `X`, one column per class of the student, matched by label.
 
     Parameters
     ----------
@@ -170,24 +76,31 @@ def teacher_word(
         did not see it.
     sample_weight : ndarray of shape (n_samples,), default=None
         Passed on to the clones, where they take it.
-    image_shape : sequence of int, default=None
-        The images' shape for a torch module, whose outputs are taken for classes 0, 1, 2, ...
 
     Returns
     -------
-    word : Word
-        By the teacher's classes; out-of-fold ones by the student's.
+    logits : ndarray of shape (n_samples, n_classes)
 
     Raises
     ------
     ValueError
-        If `predict_proba` does not give finite, non-negative numbers of shape (n_samples,
-        n_teacher_classes), or `cv` leaves out some images.
+        If no class is common to both, or `predict_proba` does not give finite, non-negative
+        numbers of shape (n_samples, n_teacher_classes).
     """
-    if is_torch_module(teacher):
-        teacher = TorchTeacher(teacher, image_shape=image_shape)
+    word = teacher_word(teacher, X, y, classes, cv=cv, sample_weight=sample_weight)
+    return align(word.logits, word.classes, classes)
+
+
+def teacher_word(teacher, X, y, classes, *, cv="prefit", sample_weight=None) -> Word:
+    """Return what a teacher says of `X`, in its own classes; parameters of :func:`teacher_logits`.
+
+    Out-of-fold logits are in the student's classes: the clones are fitted on the student's `y`.
+    """
+    name = type(teacher).__name__
     if cv == "prefit":
-        return Word(_log_probabilities(teacher, X), np.ravel(teacher.classes_))
+        return Word(
+            _log_probabilities(teacher, X), np.ravel(np.asarray(teacher.classes_)), name, "prefit"
+        )
     logits = np.full((len(y), len(classes)), np.nan)
     takes_weights = sample_weight is not None and has_fit_parameter(teacher, "sample_weight")
     for train, test in check_cv(cv, y, classifier=True).split(X, y):
@@ -204,16 +117,23 @@ def teacher_word(
             "target. Use a splitter that puts every sample in one test fold, such as "
             "StratifiedKFold."
         )
-    return Word(logits, classes)
+    return Word(logits, classes, name, "folds")
 
 
 def _log_probabilities(teacher, X) -> np.ndarray:
     name = f"predict_proba of the teacher {type(teacher).__name__}"
     floats = [np.float64, np.float32]
-    given = teacher.predict_proba(X)  # before its classes_, which may only be known then
+    try:
+        said = plain_array(teacher.predict_proba(X))
+    except Exception as error:
+        error.add_note(
+            f"It was raised while {name} was asked about the student's X, of shape "
+            f"{np.shape(X)}. A teacher of other inputs speaks through fit(..., teacher_logits=)."
+        )
+        raise
     with refuses_overflow(name):
         probabilities = check_array(
-            given,
+            said,
             dtype=floats,
             ensure_2d=False,
             allow_nd=True,
@@ -229,18 +149,6 @@ def _log_probabilities(teacher, X) -> np.ndarray:
         )
     # In the teacher's own precision: just what np.log(teacher.predict_proba(X)) gives its user.
     return np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)).astype(float)
-
-
-def columns_by_label(teacher_classes, classes) -> np.ndarray:
-    """Return for each class of a teacher its index among the student's, -1 where it is not there.
-
-    Examples
-    --------
-    >>> columns_by_label(["b", "a", "c"], ["a", "b"])
-    array([ 1,  0, -1])
-    """
-    index = {label: i for i, label in enumerate(np.asarray(classes).tolist())}
-    return np.array([index.get(label, -1) for label in np.ravel(teacher_classes).tolist()])
 
 
 def align(logits: np.ndarray, teacher_classes, classes) -> np.ndarray:
@@ -270,25 +178,62 @@ def align(logits: np.ndarray, teacher_classes, classes) -> np.ndarray:
     >>> align(np.array([[1.0, 2.0, 3.0]]), ["b", "a", "c"], ["a", "b"])
     array([[2., 1.]])
     """
-    columns = columns_by_label(teacher_classes, classes)
-    known = columns >= 0
-    if not known.any():
+    column = {label: i for i, label in enumerate(np.ravel(teacher_classes).tolist())}
+    labels = np.asarray(classes).tolist()
+    if not any(label in column for label in labels):
         raise ValueError(
-            f"The teacher knows the classes {np.ravel(teacher_classes).tolist()}, none of which is "
-            f"among the student's {np.asarray(classes).tolist()}. Train both on the same labels, "
-            "of the same type."
+            f"The teacher knows the classes {list(column)}, none of which is among the student's "
+            f"{labels}. Train both on the same labels, of the same type."
         )
-    aligned = np.full((len(logits), len(classes)), LOWEST_LOGIT, logits.dtype)
-    aligned[:, columns[known]] = logits[:, known]
+    aligned = np.full((len(logits), len(labels)), LOWEST_LOGIT, logits.dtype)
+    for i, label in enumerate(labels):
+        if label in column:
+            aligned[:, i] = logits[:, column[label]]
     return aligned
 
 
+def plain_array(values):
+    """Return tensors, or a list of them, as a NumPy array; anything else as it is.
+
+    Examples
+    --------
+    >>> plain_array([1.0, 2.0])
+    [1.0, 2.0]
+    """
+    if isinstance(values, (list, tuple)) and any(hasattr(value, "detach") for value in values):
+        return np.asarray([plain_array(value) for value in values])
+    if not hasattr(values, "detach"):
+        return values
+    values = values.detach().cpu()
+    if str(values.dtype) in ("torch.bfloat16", "torch.float16"):
+        values = values.float()  # NumPy has no bfloat16
+    return values.numpy()
+
+
 def check_teacher_logits(logits, n_samples: int, classes: np.ndarray) -> np.ndarray:
-    """Check logits that were passed to fit.
+    """Check logits that were passed to fit, and put them in the order of the student's classes.
 
     Parameters
     ----------
     logits : array-like of shape (n_samples, n_classes)
+        As in :func:`given_word`.
+    n_samples : int
+    classes : ndarray of shape (n_classes,)
+
+    Returns
+    -------
+    logits : ndarray of shape (n_samples, n_classes)
+    """
+    word = given_word(logits, n_samples, classes)
+    return align(word.logits, word.classes, classes)
+
+
+def given_word(logits, n_samples: int, classes: np.ndarray) -> Word:
+    """Check logits that were passed to fit.
+
+    Parameters
+    ----------
+    logits : array-like or tensor of shape (n_samples, n_classes)
         Columns in the order of the sorted classes; a DataFrame's columns may be named by the
         classes instead, and are then matched by name. Minus infinity, the logarithm of 0, rules a
         class out; it counts as the logit of the smallest probability in float32, as a
@@ -298,7 +243,7 @@ def check_teacher_logits(logits, n_samples: int, classes: np.ndarray) -> np.ndar
 
     Returns
     -------
-    logits : ndarray of shape (n_samples, n_classes)
+    word : Word
 
     Raises
     ------
@@ -307,10 +252,9 @@ def check_teacher_logits(logits, n_samples: int, classes: np.ndarray) -> np.ndar
         row are minus infinity.
     """
     names = list(getattr(logits, "columns", []))
-    logits = without_torch(logits)
     with refuses_overflow("teacher_logits"):
         array = check_array(
-            logits,
+            plain_array(logits),
             dtype=np.float64,
             ensure_all_finite=False,
             ensure_min_samples=0,
@@ -329,28 +273,15 @@ def check_teacher_logits(logits, n_samples: int, classes: np.ndarray) -> np.ndar
             f"{classes.tolist()}: pandas's own numbers, or names of classes? Name the columns by "
             "the classes, or pass an array with one column for each class in sorted order."
         )
-    if known:
-        return align(array, names, classes)
-    if array.shape[1] != len(classes):
+    if not known and array.shape[1] != len(classes):
         raise ValueError(
             f"teacher_logits has {array.shape[1]} columns, but y has {len(classes)} classes: "
             f"{classes.tolist()}. Pass one column for each class in sorted order, or a DataFrame "
             "with the classes as column names, which are matched by name."
         )
-    return array
-
-
-def without_torch(values):
-    """Return tensors, or lists of them, as arrays: whatever device, precision or graph they have.
-
-    Anything else comes back as it is.
-    """
-    torch = sys.modules.get("torch")
-    if torch is None:
-        return values
-    if isinstance(values, (list, tuple)) and values and all(map(torch.is_tensor, values)):
-        return [without_torch(value) for value in values]
-    return values.detach().cpu().double().numpy() if torch.is_tensor(values) else values
+    return Word(
+        array, np.array(names, dtype=object) if known else classes, "teacher_logits", "given"
+    )
 
 
 def _without_infinity(logits):

@@ -1,16 +1,16 @@
-"""scikit-learn's tools around a distilled student, beside the same around a plain one.
+"""Students in every meta-estimator: as good as plain students there, or refused."""
 
-They hand the student codes in place of the labels, which its teacher does not know by those names.
-"""
-
+import re
 import warnings
+from inspect import signature
 
 import numpy as np
 import pytest
-from imblearn.ensemble import BalancedBaggingClassifier, EasyEnsembleClassifier
-from imblearn.pipeline import make_pipeline as make_resampling_pipeline
-from imblearn.under_sampling import RandomUnderSampler
-from sklearn.base import clone
+from imblearn.ensemble import BalancedBaggingClassifier, EasyEnsembleClassifier, RUSBoostClassifier
+from imblearn.pipeline import make_pipeline as make_sampling_pipeline
+from imblearn.under_sampling import InstanceHardnessThreshold, RandomUnderSampler
+from imblearn.utils.testing import all_estimators as imblearn_estimators
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import (
     AdaBoostClassifier,
@@ -19,9 +19,15 @@ from sklearn.ensemble import (
     StackingClassifier,
     VotingClassifier,
 )
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.feature_selection import RFE, RFECV, SelectFromModel, SequentialFeatureSelector
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import (
     FixedThresholdClassifier,
     GridSearchCV,
+    HalvingGridSearchCV,
+    HalvingRandomSearchCV,
+    RandomizedSearchCV,
     TunedThresholdClassifierCV,
     cross_val_predict,
 )
@@ -30,114 +36,203 @@ from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.semi_supervised import SelfTrainingClassifier
+from sklearn.utils import all_estimators
 
 from sklqkd import DistilledQNNClassifier, QNNClassifier
 from sklqkd.datasets import load_digits, take_per_class
 from sklqkd.exceptions import TeacherWarning
+from sklqkd.search import StackedGridSearchCV, StackedHalvingGridSearchCV
 
-PARAMS = {"reducer": "pca", "n_qubits": 3, "max_iter": 8, "random_state": 0}
+NAMES = np.array(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
+#: What the digits are called, and which of them the student sees.
+KINDS = {
+    "some": (np.arange(10), [3, 5, 8]),
+    "from one": (np.arange(1, 11), range(10)),
+    "strings": (NAMES, [3, 5, 8, 9]),
+    "signs": (np.where(np.arange(10) < 5, -1, 1), range(10)),
+}
 
+
+class CrossValPredict(ClassifierMixin, BaseEstimator):
+    """Predicts its training images out of fold, and others not at all."""
+
+    def __init__(self, estimator):
+        self.estimator = estimator
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        soft = cross_val_predict(self.estimator, X, y, cv=3, method="predict_proba")
+        self.accuracy_ = np.mean(self.classes_[soft.argmax(axis=1)] == y)
+        return self
+
+    def score(self, X, y):
+        return self.accuracy_
+
+
+GRID = {"learning_rate_init": [0.02, 0.03]}
+IMAGES = {"cv": 3}
+#: Each takes a student; each has at least one of the meta-estimators of scikit-learn.
 WRAPPERS = {
-    "voting, soft": lambda s: VotingClassifier([("student", s)], voting="soft"),
-    "voting, hard": lambda s: VotingClassifier([("student", s)]),
-    "stacking": lambda s: StackingClassifier([("student", s)], cv=2),
-    "calibration": lambda s: CalibratedClassifierCV(s, cv=2),
-    "calibration of one": lambda s: CalibratedClassifierCV(s, cv=2, ensemble=False),
+    "vote, hard": lambda s: VotingClassifier([("a", s), ("b", clone(s))]),
+    "vote, soft": lambda s: VotingClassifier([("a", s), ("b", clone(s))], voting="soft"),
+    "stack": lambda s: StackingClassifier([("a", s)], cv=3),
+    "stack, final": lambda s: StackingClassifier(
+        [("forest", RandomForestClassifier(20, random_state=0))], s, passthrough=True, cv=3
+    ),
+    "calibrated, ensemble": lambda s: CalibratedClassifierCV(s, ensemble=True, **IMAGES),
+    "calibrated": lambda s: CalibratedClassifierCV(s, ensemble=False, **IMAGES),
+    "calibrated, temperature": lambda s: CalibratedClassifierCV(s, method="temperature", **IMAGES),
     "one against rest": OneVsRestClassifier,
     "one against one": OneVsOneClassifier,
-    "output codes": lambda s: OutputCodeClassifier(s, code_size=1, random_state=0),
-    "bagging": lambda s: BaggingClassifier(s, 2, random_state=0),
-    "boosting": lambda s: AdaBoostClassifier(s, n_estimators=2, random_state=0),
-    "balanced bagging": lambda s: BalancedBaggingClassifier(s, 2, random_state=0),
-    "easy ensemble": lambda s: EasyEnsembleClassifier(2, estimator=s, random_state=0),
-    "resampling": lambda s: make_resampling_pipeline(RandomUnderSampler(random_state=0), s),
-    "search": lambda s: GridSearchCV(s, {"learning_rate_init": [0.01]}, cv=2),
-    "pipeline": lambda s: make_pipeline(FunctionTransformer(), s),
-    "tuned threshold": lambda s: TunedThresholdClassifierCV(s, cv=2),
-    "fixed threshold": FixedThresholdClassifier,
+    "output code": lambda s: OutputCodeClassifier(s, code_size=3, random_state=0),
+    "output code, no mark": lambda s: OutputCodeClassifier(
+        s.set_params(unlabelled=None) if hasattr(s, "unlabelled") else s,
+        code_size=3,
+        random_state=0,
+    ),
+    "bagging": lambda s: BaggingClassifier(s, 3, random_state=0),
+    "bagging, features": lambda s: BaggingClassifier(s, 3, max_features=0.9, random_state=0),
+    "boosting": lambda s: AdaBoostClassifier(s, n_estimators=3, random_state=0),
+    "chain": lambda s: Targets(ClassifierChain(s)),
+    "targets": lambda s: Targets(MultiOutputClassifier(s)),
     "self-training": SelfTrainingClassifier,
+    "tuned threshold": lambda s: TunedThresholdClassifierCV(s, **IMAGES),
+    "fixed threshold": FixedThresholdClassifier,
+    "features, RFE": lambda s: RFE(s),
+    "features, RFECV": lambda s: RFECV(s),
+    "features, forward": lambda s: make_pipeline(
+        SequentialFeatureSelector(s, n_features_to_select=1, cv=2), clone(s)
+    ),
+    "features, from model": lambda s: make_pipeline(SelectFromModel(s), clone(s)),
+    "grid": lambda s: GridSearchCV(s, GRID, **IMAGES),
+    "randomized": lambda s: RandomizedSearchCV(s, GRID, n_iter=2, random_state=0, **IMAGES),
+    "halving, randomized": lambda s: HalvingRandomSearchCV(
+        s, GRID, n_candidates=2, random_state=0, **IMAGES
+    ),
+    "halving": lambda s: HalvingGridSearchCV(s, GRID, random_state=0, **IMAGES),
+    "stacked grid": lambda s: StackedGridSearchCV(s, GRID, **IMAGES),
+    "stacked halving": lambda s: StackedHalvingGridSearchCV(s, GRID, random_state=0, **IMAGES),
+    "out of fold": CrossValPredict,
+    "pipeline": lambda s: make_pipeline(FunctionTransformer(), s),
+    "frozen": lambda s: Frozen(s),
+    "vote in bagging": lambda s: BaggingClassifier(VotingClassifier([("a", s)]), 2, random_state=0),
+    "one against rest in vote": lambda s: VotingClassifier([("a", OneVsRestClassifier(s))]),
+    "balanced bagging": lambda s: BalancedBaggingClassifier(s, n_estimators=3, random_state=0),
+    "easy ensemble": lambda s: EasyEnsembleClassifier(
+        2, AdaBoostClassifier(s, n_estimators=2), random_state=0
+    ),
+    "undersampled boosting": lambda s: RUSBoostClassifier(s, n_estimators=2, random_state=0),
+    "sampling pipeline": lambda s: make_sampling_pipeline(RandomUnderSampler(random_state=0), s),
+    "instance hardness": lambda s: make_sampling_pipeline(
+        InstanceHardnessThreshold(estimator=s, cv=3, random_state=0), clone(s)
+    ),
 }
-LABELS = {
-    "some digits": lambda y: (np.isin(y, [3, 5, 8]), y),
-    "1 to 10": lambda y: (y >= 0, y + 1),
-    "names": lambda y: (np.isin(y, [0, 1, 2, 7]), np.char.add("digit ", y.astype(str))),
-    "signs": lambda y: (y >= 0, np.where(y > 4, 1, -1)),
-}
+
+#: They show the student other features than the teacher knows.
+REFUSED = {"stack, final", "bagging, features", "chain", "features, forward"}
+#: They hand the student other labels than they were given.
+RECODED = {"vote, soft", "stack", "calibrated", "one against rest", "one against one", "bagging"}
+
+
+class Targets(ClassifierMixin, BaseEstimator):
+    """The labels, and whether they are among the larger ones, learnt by two classifiers."""
+
+    def __init__(self, estimator):
+        self.estimator = estimator
+
+    def fit(self, X, y):
+        codes = np.unique(y, return_inverse=True)[1]
+        # A chain takes numbers alone, and so do arrays of several targets.
+        first = y if np.asarray(y).dtype.kind in "if" else codes
+        self.model_ = clone(self.estimator).fit(X, np.column_stack([first, codes > codes.mean()]))
+        self.classes_, self.codes_ = np.unique(y), first
+        return self
+
+    def score(self, X, y):
+        codes = np.searchsorted(self.classes_, y)
+        first = y if np.asarray(y).dtype.kind in "if" else codes
+        found = np.asarray(self.model_.predict(X))
+        return np.mean(found[:, 0].astype(float) == np.asarray(first, float))
+
+
+class Frozen(ClassifierMixin, BaseEstimator):
+    """A fitted student, frozen, in a vote."""
+
+    def __init__(self, estimator):
+        self.estimator = estimator
+
+    def fit(self, X, y):
+        frozen = FrozenEstimator(clone(self.estimator).fit(X, y))
+        self.model_ = VotingClassifier([("a", frozen)], voting="soft").fit(X, y)
+        return self
+
+    def score(self, X, y):
+        return self.model_.score(X, y)
+
+
+#: They take regressors or clusterers.
+NOT_OF_CLASSIFIERS = {"RANSACRegressor", "ClusterCentroids"}
 
 
 @pytest.fixture(scope="module")
-def data():
-    X, y = load_digits("train", return_X_y=True)
-    return {
-        "all": (X, y),
-        "few": take_per_class(X, y, 20),
-        "test": load_digits("test", return_X_y=True),
-    }
+def tasks():
+    """Images, labels, test images, their labels and a teacher, by the kind of label."""
+    X, y = load_digits(return_X_y=True)
+    made = {}
+    for kind, (names, seen) in KINDS.items():
+        teacher = RandomForestClassifier(60, random_state=0).fit(X[:1000], names[y[:1000]])
+        few, labels = take_per_class(X[:1000], y[:1000], 30 // (1 + len(seen) // 9), classes=seen)
+        order = np.random.default_rng(0).permutation(len(few))
+        rows = np.isin(y[1000:], list(seen))
+        test = X[1000:][rows], names[y[1000:][rows]]
+        made[kind] = few[order], names[labels[order]], *test, teacher
+    return made
 
 
-@pytest.fixture(scope="module")
-def teachers(data):
-    X, y = data["all"]
-    known = {name: relabel(y)[1] for name, relabel in LABELS.items()}
-    return {
-        name: RandomForestClassifier(30, random_state=0).fit(X, labels)
-        for name, labels in known.items()
-    }
+def score(wrap, student, X, y, X_test, y_test):
+    """Return the accuracy, and the warnings about the teacher by their first words."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        accuracy = wrap(student).fit(X, y).score(X_test, y_test)
+    said = [str(w.message) for w in caught if issubclass(w.category, TeacherWarning)]
+    return accuracy, said
 
 
-@pytest.mark.parametrize("labels", LABELS)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("wrapper", WRAPPERS)
-@pytest.mark.filterwarnings("ignore:The labels are not those:sklqkd.exceptions.TeacherWarning")
-def test_not_below_plain_students(data, teachers, wrapper, labels):
-    if "threshold" in wrapper and labels != "signs":
-        pytest.skip("it is for two classes")
-    if "resampling" in wrapper and labels == "signs":
-        pytest.skip("the classes have the same sizes")
-    (X, y), (X_test, y_test) = data["few"], data["test"]
-    rows, y = LABELS[labels](y)
-    X, y = X[rows], y[rows]
-    rows, y_test = LABELS[labels](y_test)
-    X_test, y_test = X_test[rows], y_test[rows]
+def test_as_good_as_plain_students_or_refused(tasks, wrapper, kind):
+    *data, teacher = tasks[kind]
+    params = {"max_iter": 30, "learning_rate_init": 0.03, "random_state": 0}
     wrap = WRAPPERS[wrapper]
-    if wrapper == "self-training" and labels == "signs":
-        y, y_test = (y + 1) // 2, (y_test + 1) // 2  # it takes -1 for a mark
-    plain = wrap(QNNClassifier(**PARAMS)).fit(X, y).score(X_test, y_test)
-    student = DistilledQNNClassifier(teachers[labels], **PARAMS)
-    assert wrap(student).fit(X, y).score(X_test, y_test) >= plain - 0.05
+    taught = DistilledQNNClassifier(teacher, temperature=1, **params)
+    if wrapper in REFUSED or (wrapper == "output code" and kind != "signs"):
+        match = "unlabelled=None" if wrapper == "output code" else "teacher_logits="
+        with pytest.raises(ValueError, match=match):
+            score(wrap, taught, *data)
+        return
+    try:
+        plain, _ = score(wrap, QNNClassifier(**params), *data)
+    except (IndexError, ValueError) as refusal:  # more than two labels, or labels that are no codes
+        with pytest.raises(type(refusal), match=re.escape(str(refusal)[:20])):
+            score(wrap, taught, *data)
+        return
+    accuracy, said = score(wrap, taught, *data)
+    assert accuracy >= plain - 0.05
+    assert all("teacher_matching_" in message for message in said)
+    if kind == "some" and wrapper in RECODED:
+        assert said
 
 
-def test_targets_of_several_columns(data, teachers):
-    X, y = data["few"]
-    X_test, y_test = data["test"]
-    y, y_test = (np.stack([y > 4, y % 2 == 0], axis=1).astype(int) for y in (y, y_test))
-    for wrap in (MultiOutputClassifier, ClassifierChain):
-        accuracies = []
-        for student in (
-            QNNClassifier(**PARAMS),
-            DistilledQNNClassifier(teachers["some digits"], **PARAMS),
-        ):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", TeacherWarning)
-                predicted = wrap(student).fit(X, y).predict(X_test)
-            accuracies.append(np.mean(predicted == y_test))
-        assert accuracies[1] >= accuracies[0] - 0.05
-
-
-@pytest.mark.filterwarnings("ignore:The labels are not those:sklqkd.exceptions.TeacherWarning")
-def test_probabilities_of_a_cross_validation(data, teachers):
-    X, y = data["few"]
-    rows = np.isin(y, [3, 5, 8])
-    student = DistilledQNNClassifier(teachers["some digits"], **PARAMS)
-    word = cross_val_predict(student, X[rows], y[rows], cv=2, method="predict_proba")
-    by_hand = clone(student).fit(X[rows], y[rows])  # whose labels are not coded
-    assert np.mean(np.array([3, 5, 8])[word.argmax(axis=1)] == y[rows]) > 0.7
-    assert by_hand.score(X[rows], y[rows]) > 0.7
-
-
-def test_a_fitted_teachers_parameters_are_not_the_students(teachers):
-    student = DistilledQNNClassifier(teachers["signs"])
-    assert not [name for name in student.get_params() if name.startswith("teacher__")]
-    with pytest.raises(ValueError, match="teacher__max_depth would change a teacher"):
-        student.set_params(teacher__max_depth=3)
-    unfitted = DistilledQNNClassifier(RandomForestClassifier(), cv=3)
-    assert unfitted.set_params(teacher__max_depth=3).get_params()["teacher__max_depth"] == 3
+def test_every_meta_estimator_is_in_the_table():
+    tried = {"FrozenEstimator", "ClassifierChain", "MultiOutputClassifier"}  # inside of ours
+    waiting = [wrap(QNNClassifier()) for wrap in WRAPPERS.values()]
+    while waiting:
+        estimator = waiting.pop()
+        tried.add(type(estimator).__name__)
+        values = estimator.get_params(deep=False).values()
+        waiting += [value for value in values if hasattr(value, "get_params")]
+        waiting += [step for _, step in getattr(estimator, "steps", []) if step != "passthrough"]
+    for name, kind in [*all_estimators(), *imblearn_estimators()]:
+        takes_one = {"estimator", "estimators", "steps"} & set(signature(kind).parameters)
+        if takes_one and not issubclass(kind, RegressorMixin) and name not in NOT_OF_CLASSIFIERS:
+            assert name in tried

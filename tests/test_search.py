@@ -436,7 +436,7 @@ def test_splits_with_long_indices_are_told_apart():
     )
     assert repr(one) == repr(two)  # NumPy writes the ends alone
     fold, classes, teacher = (
-        SharedFold(X, y, set()),
+        SharedFold(X, y),
         np.unique(y),
         DecisionTreeClassifier(max_depth=3, random_state=0),
     )

@@ -22,6 +22,7 @@ from sklearn.utils.validation import _check_method_params, _num_samples
 
 from ..cluster import dask_client, place
 from ..students.base import Student
+from ..teacher_warnings import collected, warn_of_teacher
 from ..threads import one_thread
 from .checkpoint import FinishedFits
 from .jobs import Shared, groups_of
@@ -126,7 +127,10 @@ class Fits:
         # In any order: what is done is kept, though an earlier stack takes longer.
         order = "generator_unordered" if can_stream else "list"
         try:
-            for number, outcomes in Parallel(n_jobs=self._search.n_jobs, return_as=order)(jobs):
+            parallel = Parallel(n_jobs=self._search.n_jobs, return_as=order)
+            for number, outcomes, messages in parallel(jobs):
+                for kind, message in messages.items():
+                    warn_of_teacher(kind, message)
                 done = dict(zip(groups[number], outcomes, strict=True))
                 for i, outcome in done.items():
                     if "state" in outcome:
@@ -214,11 +218,13 @@ def _is_for_stack(function, args, kwargs):
 
 
 def _run_one(number, shared, function, estimator, kwargs):
-    return number, [function(estimator, shared.X, shared.y, **kwargs)]
+    with collected() as messages:
+        results = [function(estimator, shared.X, shared.y, **kwargs)]
+    return number, results, dict(messages)
 
 
 def _run_stack(number, shared, fits, memory_limit, states=None, folds=None):
-    """Return the number of the job and what ``_fit_and_score`` returns for each fit.
+    """Return the number of the job, what ``_fit_and_score`` returns for each fit, and warnings.
 
     Parameters
     ----------
@@ -240,9 +246,10 @@ def _run_stack(number, shared, fits, memory_limit, states=None, folds=None):
     # A teacher shall not ask the whole cluster for help.
     on_cluster = dask_client() is not None
     alone = joblib.parallel_config(backend="sequential") if on_cluster else nullcontext()
-    with alone, one_thread():  # cores are for jobs
+    with alone, one_thread(), collected() as messages:  # cores are for jobs
         fits = [(shared.estimator, shared.kwargs(*fit)) for fit in fits]
-        return number, _fit_and_score_stack(shared.X, shared.y, fits, memory_limit, states, folds)
+        results = _fit_and_score_stack(shared.X, shared.y, fits, memory_limit, states, folds)
+    return number, results, dict(messages)
 
 
 def _fit_and_score_stack(X, y, fits, memory_limit, states, folds):
@@ -253,8 +260,7 @@ def _fit_and_score_stack(X, y, fits, memory_limit, states, folds):
     for i, (estimator, kwargs) in enumerate(fits):
         key = tuple(np.asarray(kwargs[part]).tobytes() for part in ("train", "test"))
         if key not in folds:
-            told = next(iter(folds.values())).train.told if folds else set()
-            folds[key] = _Fold(estimator, X, y, kwargs, told)
+            folds[key] = _Fold(estimator, X, y, kwargs)
         known = {} if states is None else {"goes_on": True, "state": states[i]}
         try:
             fit = _Fit(estimator, folds[key], kwargs, **known)
@@ -285,11 +291,10 @@ def _train_and_score(waiting, results):
 class _Fold:
     """A training and a test set."""
 
-    def __init__(self, estimator, X, y, kwargs, told):
+    def __init__(self, estimator, X, y, kwargs):
         self.X = X
         train, test = kwargs["train"], kwargs["test"]
-        X_train, y_train = _safe_split(estimator, X, y, train)
-        self.train = SharedFold(X_train, y_train, told)
+        self.train = SharedFold(*_safe_split(estimator, X, y, train))
         self.test = _safe_split(estimator, X, y, test, train)
 
 

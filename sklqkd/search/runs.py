@@ -13,7 +13,7 @@ from ..random_states import random_generator
 from ..students.fitting import begin
 from ..students.quantum import EXACT
 from ..students.training_run import TrainingRun
-from ..targets import Word, is_fitted, teacher_word
+from ..targets import is_fitted, teacher_word
 
 __all__ = ["SharedFold", "SharedRun", "fix_seed", "prepare_run"]
 
@@ -25,29 +25,26 @@ class SharedFold:
     ----------
     X : array-like of shape (n_samples, n_features)
     y : array-like of shape (n_samples,)
-    told : set, default=None
-        What the folds of a search have warned of, which is told once.
     """
 
-    def __init__(self, X, y, told=None):
+    def __init__(self, X, y):
         self.X, self.y = X, y
-        self.told = set() if told is None else told
         self.is_checked = False
-        self._words: dict = {}
+        self._logits: dict = {}
         self._reduced: dict = {}
         self._first: dict = {}
 
-    def ask(self, teacher, X, y, classes, *, cv="prefit", sample_weight=None, **options) -> Word:
+    def ask(self, teacher, X, y, classes, *, cv="prefit", sample_weight=None):
         """Return what a teacher says; see :func:`sklqkd.targets.teacher_word`."""
         # A search clones a teacher that is not fitted yet, so that it is known by its parameters.
         name = id(teacher) if is_fitted(teacher) else joblib.hash(teacher)
         weights = None if sample_weight is None else joblib.hash(sample_weight)
-        key = (name, fingerprint(cv, ignored=()), weights, joblib.hash((classes, options)))
-        if key not in self._words:
-            options |= {"cv": cv, "sample_weight": sample_weight}
+        key = (name, fingerprint(cv, ignored=()), weights, joblib.hash(classes))
+        if key not in self._logits:
+            options = {"cv": cv, "sample_weight": sample_weight}
             # With the teacher, which keeps its id its own.
-            self._words[key] = teacher, teacher_word(teacher, X, y, classes, **options)
-        return self._words[key][1]
+            self._logits[key] = teacher, teacher_word(teacher, X, y, classes, **options)
+        return self._logits[key][1]
 
     def reduce(self, name, reducer, compute):
         """Return a fitted reducer and its features, from ``compute()`` unless kept by its name."""
@@ -90,10 +87,7 @@ class SharedRun(TrainingRun):
         return self._fold.once(name, super()._fit_scale, features, trained)
 
     def _look_at(self, features, y):
-        name = ("proportions", self._name)
-        if name not in self._fold.told:
-            self._fold.told.add(name)
-            super()._look_at(features, y)
+        self._fold.once(("proportions", self._name), super()._look_at, features, y)
 
     @property
     def n_bytes(self) -> int:
@@ -136,9 +130,9 @@ class SharedRun(TrainingRun):
         schedules = [teaching.lam, *teaching.temperatures]
         return [[schedule(epoch) for schedule in schedules] for epoch in range(n_epochs)]
 
-    def _teach(self, images, y, *given):
-        fold = self._fold
-        return self.student._teach(images, y, self.classes, *given, ask=fold.ask, told=fold.told)
+    def _teach(self, images, y, sample_weight, given_logits, labelled):
+        given = (sample_weight, given_logits, self._fold.ask, labelled)
+        return self.student._teach(images, y, self.classes, *given)
 
     def _reduce(self, X, y, labelled, resumed):
         if resumed:

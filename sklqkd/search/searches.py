@@ -13,6 +13,7 @@ from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils._param_validation import Interval
 
 from ..atomic import unchanged_on_error
+from ..teacher_warnings import said_once
 from .fits import Fits, SearchBackend
 from .splitting import labelled_split
 
@@ -57,7 +58,8 @@ class StackedSearch(BaseSearchCV):
         self.cv = labelled_split(self, grid, y, has_logits)
         self._collecting = parallel_config(backend=SearchBackend(fits))
         try:
-            return super().fit(X, y, **params)
+            with said_once():
+                return super().fit(X, y, **params)
         finally:
             self.cv = given
             self._stop_collecting()

@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
-from ..distillation import labelled_rows
+from ..unlabelled import labelled_rows
 
 __all__ = ["LabelledSplit", "labelled_split"]
 

@@ -22,8 +22,9 @@ from ..distillation import teach
 from ..images import check_rows
 from ..losses import DISTILLATION_LOSSES, DistillationLoss, log_softmax
 from ..persistence import VersionedState
-from ..targets import is_fitted
+from ..targets import is_fitted, teacher_word
 from ..threads import one_thread
+from ..unlabelled import teachers_of
 from . import fitting
 from .features import REDUCERS
 
@@ -177,9 +178,13 @@ class Student(VersionedState, CallbackSupportMixin, ClassifierMixin, BaseEstimat
         with one_thread():
             return fitting.logits(self, X)
 
-    def _teach(self, X, y, classes, labelled, sample_weight, given_logits, **options):
+    def _teach(self, X, y, classes, sample_weight, given, ask=teacher_word, labelled=None):
         """Return what the teachers say, or None; see :func:`sklqkd.distillation.teach`."""
         return None
+
+    def _taught(self, teaching):
+        """Return the fitted attributes that come from the teachers."""
+        return {}
 
 
 class TaughtStudent(Student):
@@ -187,7 +192,7 @@ class TaughtStudent(Student):
 
     _parameter_constraints: ClassVar[dict] = {
         **Student._parameter_constraints,
-        "teacher": "no_validation",  # sklqkd.targets.check_teacher says more
+        "teacher": "no_validation",  # see sklqkd.teacher_checks, which says the way out
         "temperature": [Interval(Real, 0, None, closed="neither"), "array-like", callable],
         "lam": [Interval(Real, 0, 1, closed="both"), list, tuple, callable],
         "distillation": [StrOptions(set(DISTILLATION_LOSSES)), DistillationLoss],
@@ -211,7 +216,7 @@ class TaughtStudent(Student):
             the teacher labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the images in both terms of the loss.
-        teacher_logits : array-like of shape (n_samples, n_classes), default=None
+        teacher_logits : array-like or tensor of shape (n_samples, n_classes), default=None
             The teacher's logits (or log-probabilities) for `X`, columns in the order of the sorted
             classes, or a DataFrame with the classes as column names. Used instead of `teacher`;
             for pipelines in which the student sees reduced images and the teacher does not.
@@ -226,7 +231,15 @@ class TaughtStudent(Student):
         NotFittedError
             If the teacher is not fitted and `cv` is "prefit".
         ValueError
-            For bad input; the estimator is then as it was.
+            For bad input, or a teacher that is no classifier with probabilities; the estimator is
+            then as it was.
+
+        Warns
+        -----
+        TeacherWarning
+            If what the teacher says and `y` do not seem to belong together: it is no better than a
+            guess, it does not know a class, or its classes had to be matched with labels that a
+            meta-estimator has re-coded; or if nobody teaches though `lam` is positive.
         """
         return fitting.fit(self, X, y, sample_weight, teacher_logits)
 
@@ -292,24 +305,23 @@ class TaughtStudent(Student):
         return super().score(X, y, sample_weight)
 
     def get_params(self, deep=True):
-        """Return the parameters, but none of a fitted teacher's own.
+        """Return the parameters; a fitted teacher's own are not among them.
 
         Parameters
         ----------
         deep : bool, default=True
-            Whether to include those of estimators among them, as ``name__parameter``: not those of
-            the teacher where `cv` is "prefit", since it is used as it is.
+            Whether to return the parameters of nested estimators too: of the reducer, and of the
+            teacher unless `cv` is "prefit". What sets the parameters of everything that is nested,
+            such as each `random_state`, shall leave a fitted teacher alone.
 
         Returns
         -------
         params : dict
-            Values by name.
+            Values by their names.
         """
-        params = super().get_params(deep)
-        if deep and isinstance(self.cv, str):
-            own = [name for name in params if name.startswith("teacher__")]
-            for name in own:
-                del params[name]
+        params = super().get_params(deep=deep)
+        if isinstance(self.cv, str) and self.cv == "prefit":
+            return {name: v for name, v in params.items() if not name.startswith("teacher__")}
         return params
 
     def set_params(self, **params):
@@ -341,11 +353,12 @@ class TaughtStudent(Student):
 
     def __sklearn_clone__(self):
         clone = super().__sklearn_clone__()
-        teachers = self.teacher if isinstance(self.teacher, (list, tuple)) else [self.teacher]
-        # `cv` may be an array, or anything else before it is checked.
-        if isinstance(self.cv, str) and all(map(is_fitted, teachers)):
+        if self.cv == "prefit" and all(map(is_fitted, teachers_of(self))):
             clone.teacher = self.teacher
         return clone
 
-    def _teach(self, X, y, classes, labelled, sample_weight, given_logits, **options):
-        return teach(self, X, y, classes, labelled, sample_weight, given_logits, **options)
+    def _teach(self, X, y, classes, sample_weight, given, ask=teacher_word, labelled=None):
+        return teach(self, X, y, classes, sample_weight, given, ask, labelled)
+
+    def _taught(self, teaching):
+        return {"teacher_matching_": [] if teaching is None else list(teaching.matchings)}

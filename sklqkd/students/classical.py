@@ -151,9 +151,6 @@ default="fc"
     feature_scale_ : ndarray of shape (2, n_reduced) or None
         Offsets and factors that bring features (or `X`, in front of a trained reducer) into the
         encoding's range, see :mod:`sklqkd.feature_scaling`; ``None`` leaves them as they are.
-    teacher_columns_ : list of ndarray of int, shape (n_teacher_classes,)
-        For each teacher the index in ``classes_`` of each of its classes, -1 for none. Several may
-        be one class of the student, where labels are codes; empty where no teacher was asked.
     n_components_ : int
         Number of features.
     n_parameters_ : dict
@@ -164,6 +161,9 @@ default="fc"
         Accuracy on the hold-out after each epoch, with `early_stopping`.
     n_iter_ : int
         Number of epochs that ran.
+    teacher_matching_ : list of ndarray of bool, shape (n_teacher_classes, n_classes)
+        For each teacher, which of its classes counts as which of the student: by their labels, or
+        by its favourites where those tell otherwise. Empty where nobody teaches.
     n_features_in_ : int
         Number of features (pixels) seen during fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -293,7 +293,8 @@ default="fc"
     >>> from sklqkd import DistilledMLPClassifier, QNNClassifier
     >>> from sklqkd.datasets import load_digits
     >>> X, y = load_digits(return_X_y=True)
-    >>> student = DistilledMLPClassifier(max_iter=20, random_state=0).fit(X[:1200], y[:1200])
+    >>> student = DistilledMLPClassifier(lam=0, max_iter=20, random_state=0)
+    >>> student = student.fit(X[:1200], y[:1200])
     >>> student.score(X[1200:], y[1200:]) > 0.85
     True
     >>> student.hidden_units_, student.n_parameters_

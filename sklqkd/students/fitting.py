@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..checks import check_classes
-from ..distillation import labelled_rows
 from ..images import check_rows
 from ..threads import one_thread
+from ..unlabelled import check_missing, labelled_rows
 from .features import encoded_features
 from .training_run import TrainingRun
 
@@ -22,6 +22,8 @@ __all__ = ["begin", "fit", "logits", "part", "partial_fit"]
 def fit(student, X, y, sample_weight=None, given_logits=None):
     """Fit a student; the body of its ``fit``."""
     images = X
+    if hasattr(student, "unlabelled"):
+        check_missing(student, y)
     X, y = check_rows(student, X, y)
     context = student._init_callback_context(max_subtasks=student.max_iter)
     student._training_run = run = begin(student, images, X, y, sample_weight, given_logits)
@@ -73,6 +75,8 @@ def partial_fit(student, X, y, classes=None, sample_weight=None, given_logits=No
     """Train a student for one epoch; the body of its ``partial_fit``."""
     images = X
     resumed = hasattr(student, "parameters_")
+    if hasattr(student, "unlabelled"):
+        check_missing(student, y)
     X, y = check_rows(student, X, y, reset=not resumed)
     if not resumed and classes is None:
         raise ValueError("classes must be passed to the first call of partial_fit.")

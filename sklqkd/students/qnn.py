@@ -223,15 +223,14 @@ class DistilledQNNClassifier(TaughtStudent, QNNClassifier):
     ----------
     teacher : classifier or list of classifiers, default=None
         Any classifier with ``predict_proba`` on the images of `X`, fitted before (unless `cv` says
-        otherwise); or a torch module that maps images to logits of classes 0, 1, 2, ... (with other
-        labels, as :class:`sklqkd.TorchTeacher`). Classes are matched by label; it may know more of
-        them, or fewer. Before training its favourites are compared with `y`, and a
-        :class:`sklqkd.exceptions.TeacherWarning` says where they do not belong together. Where the
-        labels are codes for its classes, as those that a meta-estimator hands on, they are matched
-        by what goes with what. ``clone`` hands a fitted teacher on, by reference. As a value in a
-        parameter grid it has to be a ``FrozenEstimator``. ``None``: no distillation, or
-        ``teacher_logits`` passed to `fit`. Of several teachers each has its own distillation loss,
-        and their weighted mean counts.
+        otherwise). Classes are matched by label; it may know more of them, or fewer. ``clone``
+        hands a fitted teacher on, by reference. As a value in a parameter grid it has to be a
+        ``FrozenEstimator``. ``None``: no distillation, or ``teacher_logits`` passed to `fit`. Of
+        several teachers each has its own distillation loss, and their weighted mean counts. A
+        trained module of torch comes as a :class:`sklqkd.TorchTeacher`. What the teacher says of
+        the labelled images is compared with `y`: a :class:`sklqkd.exceptions.TeacherWarning` tells
+        of a teacher that is no better than a guess there, and of classes that had to be matched by
+        its favourites, since a meta-estimator has re-coded `y`.
     temperature : float, schedule or list, default=3.0
         Softens the teacher's probabilities and the student's, from 1e-3 to 1e3. A schedule over
         the epochs (a tuple such as ``("linear", 6, 1)`` or a function) is described in
@@ -249,7 +248,7 @@ class DistilledQNNClassifier(TaughtStudent, QNNClassifier):
     unlabelled : int, float, str or None, default=-1
         The value of `y` that marks images without a label, which learn from the teacher alone. It
         is a class like any other where there is no teacher or the teacher knows it; ``None`` turns
-        this off.
+        this off. `y` has to be of a type that holds it: not unsigned integers, nor short strings.
     cv : "prefit", int or splitter, default="prefit"
         "prefit" takes the fitted teacher as it is. Otherwise each image's soft target comes from a
         clone of the teacher that was trained on the other folds (a teacher's targets for its own
@@ -308,9 +307,9 @@ default="strongly_entangling"
         Class labels.
     parameters_ : ndarray of shape (n_parameters,)
         All trained parameters; the other fitted attributes are those of :class:`QNNClassifier`.
-    teacher_columns_ : list of ndarray of int, shape (n_teacher_classes,)
-        For each teacher the index in ``classes_`` of each of its classes, -1 for none. Several may
-        be one class of the student, where labels are codes; empty where no teacher was asked.
+    teacher_matching_ : list of ndarray of bool, shape (n_teacher_classes, n_classes)
+        For each teacher, which of its classes counts as which of the student: by their labels, or
+        by its favourites where those tell otherwise. Empty where nobody teaches.
 
     See Also
     --------

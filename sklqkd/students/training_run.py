@@ -130,7 +130,7 @@ class TrainingRun:
             architecture.check_width(width, self.reducer)
         # A teacher that was fitted on a DataFrame wants its column names.
         seen = images if hasattr(images, "columns") else X
-        self.teaching = self._teach(seen, y, labelled, sample_weight, given_logits)
+        self.teaching = self._teach(seen, y, sample_weight, given_logits, labelled)
 
         if is_fixed:
             if not resumed:
@@ -175,8 +175,9 @@ class TrainingRun:
             if value is None and name.split("__")[-1] == "random_state":  # a pipeline's steps too
                 self.reducer.set_params(**{name: generator.randint(2**31 - 1)})
 
-    def _teach(self, images, y, *given):
-        return self.student._teach(images, y, self.classes, *given)
+    def _teach(self, images, y, sample_weight, given_logits, labelled):
+        given = (sample_weight, given_logits)
+        return self.student._teach(images, y, self.classes, *given, labelled=labelled)
 
     def _reduce(self, X, y, labelled, resumed):
         """Return the features of a fixed reducer, fitted first unless training goes on."""
@@ -354,10 +355,8 @@ class TrainingRun:
             "optimizer_state_": None,
             **self.architecture.settings,
             **self.architecture.fitted(network),
+            **student._taught(self.teaching),
         }
-        if hasattr(student, "teacher"):
-            columns = [] if self.teaching is None else self.teaching.columns
-            attributes["teacher_columns_"] = columns
         if keep_optimizer or student.warm_start:
             optimizer = self.optimizer
             moments = np.stack([optimizer.first_moment, optimizer.second_moment])
