@@ -12,8 +12,8 @@ pixels: not negative, of one unit, and most  as they are if the largest is from 
 of them come down to about 0                 divided by the largest: [0, 1]
 components: of one unit, around 0            each from 0 up, the widest to 1.5
 anything else                                each by its own range, [0, 1]
-both, in front of a trained reducer          each by its own range, [-1, 1]
-constant columns beside them                 1, with  their sign: an offset, beside which amplitude
+both, in front of trained classical layers   each by its own range, [-1, 1]
+constant columns beside them                 1, with their sign: an offset, beside which amplitude
                                              encoding tells lengths apart
 ============================================ ====================================================
 
@@ -41,15 +41,15 @@ WIDEST = 1.5
 OFFSET = 1.0
 
 
-def fit_feature_scale(features: np.ndarray, *, trained: bool = False) -> np.ndarray | None:
+def fit_feature_scale(features: np.ndarray, *, centred: bool = False) -> np.ndarray | None:
     """Return the scale of features.
 
     Parameters
     ----------
     features : ndarray of shape (n_samples, n_features)
         Those that the circuit encodes, or that a trained reducer sees.
-    trained : bool, default=False
-        Whether a trained reducer follows.
+    centred : bool, default=False
+        Whether a range around 0 serves what follows: a trained reducer, or classical layers.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def fit_feature_scale(features: np.ndarray, *, trained: bool = False) -> np.ndar
     lower, upper = np.where(is_rare, low, lower), np.where(is_rare, high, upper)
     width = np.where(varies, upper - lower, 1.0)
     offset, factor = lower, 1 / width
-    if trained:
+    if centred:
         offset, factor = (lower + upper) / 2, 2 / width
     elif _are_components(features[:, varies], width[varies]):
         factor = np.full(len(width), WIDEST / width[varies].max())

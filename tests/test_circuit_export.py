@@ -55,6 +55,8 @@ def exact_probabilities(student, x):
     """What the exact simulator says, (2^n,)."""
     circuit = student.circuit_
     features = x[None] if student.reducer_ is None else student.reducer_.transform(x[None])
+    if student.feature_scale_ is not None:
+        features = (features - student.feature_scale_[0]) * student.feature_scale_[1]
     state = make_encoding(circuit["encoding"], circuit["n_qubits"]).forward(features.astype(float))
     program = compile_ansatz(circuit["ansatz"], circuit["n_qubits"], circuit["n_layers"])
     kernel = make_kernel(program, np.complex128)

@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 
 from sklqkd import DistilledQNNClassifier, FCReducer, PCAReducer, QNNClassifier
 from sklqkd.datasets import load_digits, take_per_class
+from sklqkd.feature_scaling import fit_feature_scale, scaled
 from sklqkd.losses import DISTILLATION_LOSSES, softened
 from sklqkd.reducers.front_ends import LinearFrontEnd
 from sklqkd.students import DistilledLinearClassifier, DistilledMLPClassifier
@@ -117,12 +118,12 @@ def test_logits_are_what_is_documented(digits, reducer):
     X, y = digits
     X = X[:, 24:40] if reducer is None else X
     linear = quick(DistilledLinearClassifier, reducer=reducer).fit(X, y)
-    features = X if reducer is None else linear.reducer_.transform(X)
+    features = scaled(X if reducer is None else linear.reducer_.transform(X), linear.feature_scale_)
     expected = np.tanh(features) * np.sqrt(16) @ linear.head_coef_.T + linear.head_intercept_
     assert_allclose(linear.decision_function(X), expected, atol=1e-5)
 
     mlp = quick(DistilledMLPClassifier, reducer=reducer, hidden_units=5).fit(X, y)
-    features = X if reducer is None else mlp.reducer_.transform(X)
+    features = scaled(X if reducer is None else mlp.reducer_.transform(X), mlp.feature_scale_)
     hidden = np.tanh(np.tanh(features) @ mlp.hidden_coef_.T + mlp.hidden_intercept_)
     expected = hidden @ mlp.head_coef_.T + mlp.head_intercept_
     assert_allclose(mlp.decision_function(X), expected, atol=1e-5)
@@ -135,8 +136,9 @@ def test_the_linear_student_finds_the_optimum_of_logistic_regression():
     X, y = load_digits(return_X_y=True)
     X, y = PCA(4, random_state=0).fit_transform(X)[:600], y[:600]
     y = np.where(np.arange(len(y)) % 4 == 0, np.roll(y, 1), y)  # so that the optimum is not far
-    exact = LogisticRegression(C=np.inf, max_iter=2000, tol=1e-8).fit(np.tanh(X), y)
-    lowest = log_loss(y, exact.predict_proba(np.tanh(X)))
+    features = np.tanh(scaled(X, fit_feature_scale(X, centred=True)))
+    exact = LogisticRegression(C=np.inf, max_iter=2000, tol=1e-8).fit(features, y)
+    lowest = log_loss(y, exact.predict_proba(features))
     student = DistilledLinearClassifier(
         reducer=None,
         lam=0,
@@ -148,7 +150,7 @@ def test_the_linear_student_finds_the_optimum_of_logistic_regression():
     ).fit(X, y)
     assert 0.5 < lowest < 2
     assert_allclose(log_loss(y, student.predict_proba(X)), lowest, rtol=1e-4)
-    assert_allclose(student.predict_proba(X), exact.predict_proba(np.tanh(X)), atol=0.01)
+    assert_allclose(student.predict_proba(X), exact.predict_proba(features), atol=0.01)
 
 
 @every_student

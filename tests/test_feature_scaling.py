@@ -85,7 +85,7 @@ def test_pixels_up_to_255(encoding, reducer):
 def test_pixels_from_0_to_1_are_left_alone():
     X, _ = load_digits(return_X_y=True)
     assert fit_feature_scale(X) is None
-    assert fit_feature_scale(X, trained=True) is None
+    assert fit_feature_scale(X, centred=True) is None
     assert scaled(X, None) is X
     assert_allclose(scaled(X * 255, fit_feature_scale(X * 255)), X / X.max())
 
@@ -96,7 +96,7 @@ def test_the_formula_by_hand():
     lower, upper = np.quantile(table, [0.005, 0.995], axis=0)
     found = scaled(table, fit_feature_scale(table))
     assert_allclose(found, (table - lower) / (upper - lower))
-    found = scaled(table, fit_feature_scale(table, trained=True))
+    found = scaled(table, fit_feature_scale(table, centred=True))
     assert_allclose(found, 2 * (table - lower) / (upper - lower) - 1)
     components = rng.normal(0, [4, 2, 1], (1000, 3))
     lower, upper = np.quantile(components, [0.005, 0.995], axis=0)

@@ -82,9 +82,9 @@ class SharedRun(TrainingRun):
             self.features = fold.same((self._name, self.features.shape), self.features)
         del self._fold
 
-    def _fit_scale(self, features, trained):
-        name = (self._name, features.shape, trained)
-        return self._fold.once(name, super()._fit_scale, features, trained)
+    def _fit_scale(self, features, centred):
+        name = (self._name, features.shape, centred)
+        return self._fold.once(name, super()._fit_scale, features, centred)
 
     def _look_at(self, features, y):
         self._fold.once(("proportions", self._name), super()._look_at, features, y)

@@ -59,6 +59,7 @@ class LabelledSplit(BaseCrossValidator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            One flattened image per row.
         y : array-like of shape (n_samples,)
             Labels and marks.
         groups : array-like of shape (n_samples,), default=None

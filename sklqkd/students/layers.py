@@ -129,6 +129,8 @@ class LinearArchitecture:
     dtype : dtype, default=numpy.float32
     """
 
+    is_classical = True
+
     def __init__(self, n_components, dtype=np.float32):
         self.settings = {"layers_": {"n_components": n_components}}
         self.n_components = int(n_components)

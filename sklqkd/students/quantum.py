@@ -99,6 +99,8 @@ class QuantumArchitecture:
     dtype : dtype, default=numpy.float32
     """
 
+    is_classical = False
+
     def __init__(self, student, circuit, rng, dtype=np.float32):
         self.settings = {"circuit_": circuit}
         self._dtype = dtype

@@ -39,11 +39,14 @@ class Architecture(Protocol):
         Number of features that a reducer is asked for.
     asks : str
         Why so many, for messages.
+    is_classical : bool
+        Whether features around 0 serve it best, rather than in an encoding's range.
     """
 
     settings: dict[str, Any]
     n_components: int
     asks: str
+    is_classical: bool
 
     def check_width(self, n_features: int, reducer) -> None:
         """Raise ValueError if it cannot take so many features of `reducer`, or X if that is None.
@@ -140,7 +143,8 @@ class TrainingRun:
             architecture.check_width(width, self.reducer)
         self.scale = getattr(student, "feature_scale_", None)
         if not resumed:
-            self.scale = self._fit_scale(features, trained=front_end is not None)
+            is_centred = front_end is not None or architecture.is_classical
+            self.scale = self._fit_scale(features, is_centred)
         features = scaled(features, self.scale)
         if front_end is None and not resumed:
             rows = slice(None) if labelled is None else labelled
@@ -187,8 +191,8 @@ class TrainingRun:
             fit_reducer(self.reducer, self._asked, X[rows], y[rows], self.architecture.asks)
         return reduced(self.reducer, X)
 
-    def _fit_scale(self, features, trained):
-        return fit_feature_scale(features, trained=trained)
+    def _fit_scale(self, features, centred):
+        return fit_feature_scale(features, centred=centred)
 
     def _look_at(self, features, y):
         if text := self.architecture.doubts(features, y):

@@ -265,7 +265,13 @@ class ImageNetClassifier(VersionedState, NeuralNetClassifier):
         f_params : str, path or file, default=None
             The network. The images' shape and the labels are in it; in a file of sklqkd 0.1.0 they
             are not: state `image_shape` then, and classes are 0, 1, 2, ...
-        *args, checkpoint, use_safetensors, **kwargs
+        *args : tuple
+            Files of optimizer, criterion and history, as in skorch.
+        checkpoint : skorch.callbacks.Checkpoint, default=None
+            Whose files are loaded.
+        use_safetensors : bool, default=False
+            Whether they are safetensors'.
+        **kwargs : dict
             As in skorch.
 
         Raises
@@ -314,7 +320,27 @@ class ImageNetClassifier(VersionedState, NeuralNetClassifier):
         self.n_parameters_ = sum(p.numel() for p in self.module_.parameters() if p.requires_grad)
 
     def get_split_datasets(self, X, y=None, **fit_params):
-        """Split the images for a callback that watches some of them; see skorch."""
+        """Return the images to train on, and those held out for a callback that watches them.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Flattened images.
+        y : ndarray of shape (n_samples,), default=None
+            Indices of their classes.
+        **fit_params : dict
+            Passed on to `train_split`.
+
+        Returns
+        -------
+        dataset_train, dataset_valid : torch.utils.data.Dataset
+            The second is None where no images are held out.
+
+        Raises
+        ------
+        ValueError
+            If images of a validation set of the user's have another size, or another class.
+        """
         given = self.train_split
         self.train_split = validation_split(given, self.callbacks, self._component_params)
         try:
