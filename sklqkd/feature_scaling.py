@@ -32,7 +32,7 @@ SMALLEST, LARGEST = 0.2, 1.1
 #: Columns are of one unit if half of them reach this share of the largest; pixels, if half of them
 #: come down to this share of it; components, if half of their means are below this share of their
 #: widths.
-ONE_UNIT, DARK, CENTRED = 0.1, 0.25, 0.1
+ONE_UNIT, DARK, CENTRED = 0.1, 0.1, 0.1
 #: Quantiles between which a column's range lies, so that single outliers do not count.
 TAILS = 0.005, 0.995
 #: What the widest of several columns of one unit becomes.
@@ -82,7 +82,7 @@ def fit_feature_scale(features: np.ndarray, *, centred: bool = False) -> np.ndar
     offset, factor = lower, 1 / width
     if centred:
         offset, factor = (lower + upper) / 2, 2 / width
-    elif _are_components(features[:, varies], width[varies]):
+    elif _are_components(np.clip(features, lower, upper)[:, varies], width[varies]):
         factor = np.full(len(width), WIDEST / width[varies].max())
     value = np.where(low == 0, 1.0, low)
     offset = np.where(varies, offset, 0.0)

@@ -121,6 +121,7 @@ def test_logarithms_of_zero_are_the_teachers_zeros(temperature, data):
     np.testing.assert_allclose(given.parameters_, expected.parameters_, atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore::sklqkd.exceptions.TeacherWarning")  # it is made up
 def test_a_logarithm_of_zero_is_below_the_lowest_logit(data):
     X, y = data
     logits = np.zeros((12, 3))

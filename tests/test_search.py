@@ -26,7 +26,6 @@ from sklqkd.datasets import load_digits, take_per_class
 from sklqkd.search import StackedGridSearchCV, StackedRandomizedSearchCV
 from sklqkd.search.progress import Progress
 from sklqkd.search.runs import SharedFold
-from sklqkd.targets import teacher_word
 
 GRID = {"temperature": [1, 4], "lam": [0.2, 0.9]}
 
@@ -104,6 +103,7 @@ def test_several_scorers(student, digits):
     assert set(own.scorer_) == {"accuracy", "neg_log_loss"}
 
 
+@pytest.mark.filterwarnings("ignore::sklqkd.exceptions.TeacherWarning")  # it is made up
 def test_fit_params_are_split(student, digits):
     X, y = digits
     rng = np.random.default_rng(0)
@@ -388,6 +388,7 @@ def test_a_full_disk_leaves_what_was_written(stored, digits, n_trained):
     assert len(search.cv_results_["params"]) == 3
 
 
+@pytest.mark.filterwarnings("ignore::sklqkd.exceptions.TeacherWarning")  # it is made up
 def test_candidates_that_look_alike_are_told_apart(student, digits, tmp_path):
     X, y = digits
     teachers = [
@@ -442,7 +443,7 @@ def test_splits_with_long_indices_are_told_apart():
     )
     for cv in (one, two):
         asked = fold.ask(teacher, X, y, classes, cv=cv)
-        assert_array_equal(asked.logits, teacher_word(teacher, X, y, classes, cv=cv).logits)
+        assert_array_equal(asked.logits, teacher_logits(teacher, X, y, classes, cv=cv))
 
 
 def test_a_checkpoint_of_another_search_is_refused(student, digits, tmp_path):
