@@ -443,7 +443,7 @@ def test_splits_with_long_indices_are_told_apart():
     )
     for cv in (one, two):
         asked = fold.ask(teacher, X, y, classes, cv=cv)
-        assert_array_equal(asked.logits, teacher_logits(teacher, X, y, classes, cv=cv))
+        assert_array_equal(asked.logits, teacher_word(teacher, X, y, classes, cv=cv).logits)
 
 
 def test_a_checkpoint_of_another_search_is_refused(student, digits, tmp_path):
