@@ -116,7 +116,7 @@ def test_a_shape_that_is_none_is_refused(shape, words):
         qml.RX(weights[0], wires=0)
 
     template.shape = shape
-    with pytest.raises(ValueError, match=f"no usable `shape`: {words}"):
+    with pytest.raises(ValueError, match=f"no `shape` that can be used: {words}"):
         ansatz_shape(template, 3, 2)
 
 
@@ -265,7 +265,7 @@ def test_copies_files_and_a_failed_fit():
     assert len(pickle.dumps(student)) == size  # nothing is kept in the student
     for other in (pickle.loads(pickle.dumps(student)), copy.copy(student), copy.deepcopy(student)):
         assert_array_equal(other.predict_proba(X), expected)
-    with pytest.raises(ValueError, match="no usable `shape`"):
+    with pytest.raises(ValueError, match="no `shape` that can be used"):
         student.set_params(ansatz=no_shape).fit(X, Y)
     assert_array_equal(student.predict_proba(X), expected)
 
