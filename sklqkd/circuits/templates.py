@@ -120,8 +120,9 @@ def ansatz_shape(ansatz: str | Callable, n_qubits: int, n_layers: int) -> tuple[
         reason = f"it is {shape!r}"
     raise ValueError(
         f"The ansatz {_name(ansatz)} has no `shape` that can be used: {reason}. An ansatz takes "
-        "all of its weights in one array, whose shape is its attribute `shape`: a tuple, or a function of "
-        f"n_layers and n_wires. Wrap it, for example:\n{_wrapper(ansatz, n_qubits, n_layers)}"
+        "all of its weights in one array, whose shape is its attribute `shape`: a tuple, or a "
+        "function of n_layers and n_wires. Wrap it, for example:\n"
+        + _wrapper(ansatz, n_qubits, n_layers)
     )
 
 
