@@ -55,7 +55,8 @@ def main():
     for i, (name, teacher) in enumerate(teachers.items()):
         scores = []
         for seed in range(options.seeds):
-            student = DistilledQNNClassifier(teacher, random_state=seed).fit(X_few, y_few)
+            student = DistilledQNNClassifier(teacher, lam=0.5 if teacher else 0, random_state=seed)
+            student.fit(X_few, y_few)
             scores.append(100 * student.score(X_test, y_test))
         dots = axes.plot(np.full(len(scores), i), scores, "o", color="#0072B2", alpha=0.4)
         means = axes.plot(i, np.mean(scores), "k_", markersize=24)

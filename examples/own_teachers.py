@@ -59,8 +59,7 @@ def main():
     left.imshow(X_test[odd].reshape(8, 8), cmap="gray_r")
     left.set(title=f"a test image: {y_test[odd]}", xticks=[], yticks=[])
     for i, (name, teacher) in enumerate(teachers.items()):
-        lam = 0 if teacher is None else 0.5
-        seeds = range(options.seeds)
+        seeds, lam = range(options.seeds), 0 if teacher is None else 0.5
         students = [DistilledQNNClassifier(teacher, lam=lam, random_state=s) for s in seeds]
         scores = [100 * s.fit(X_few, y_few).score(X_test, y_test) for s in students]
         print(f"{name:10} students {np.mean(scores):.1f} % ± {np.std(scores):.1f}")
@@ -72,8 +71,7 @@ def main():
             middle.bar(np.arange(10) + 0.4 * i - 0.2, said, 0.4, color=f"C{i}", label=name)
     middle.set(xticks=range(10), xlabel="class", ylabel="probability")
     middle.legend(title="teacher")
-    right.set(xticks=range(3), xticklabels=teachers, ylabel="test accuracy of the students, %")
-    right.margins(x=0.3)
+    right.set(xticks=range(3), xticklabels=teachers, ylabel="students' accuracy, %", xmargin=0.3)
     figure.savefig(options.output / "own_teachers.png", dpi=100)
 
 

@@ -51,12 +51,17 @@ def student():
     return fitted()
 
 
-def exact_probabilities(student, x):
-    """What the exact simulator says, (2^n,)."""
-    circuit = student.circuit_
+def scaled_features(student, x):
     features = x[None] if student.reducer_ is None else student.reducer_.transform(x[None])
     if student.feature_scale_ is not None:
         features = (features - student.feature_scale_[0]) * student.feature_scale_[1]
+    return features
+
+
+def exact_probabilities(student, x):
+    """What the exact simulator says, (2^n,)."""
+    circuit = student.circuit_
+    features = scaled_features(student, x)
     state = make_encoding(circuit["encoding"], circuit["n_qubits"]).forward(features.astype(float))
     program = compile_ansatz(circuit["ansatz"], circuit["n_qubits"], circuit["n_layers"])
     kernel = make_kernel(program, np.complex128)
@@ -222,7 +227,7 @@ def test_openqasm_agrees_with_the_exact_simulator():
 
 def test_a_fixed_program():
     student = fitted(n_qubits=2, encoding="hadamard_ry", ansatz="none", reducer="avg_pool")
-    turned = np.pi * np.tanh(student.reducer_.transform(IMAGE[None])[0])
+    turned = np.pi * np.tanh(scaled_features(student, IMAGE)[0])
     lines = [
         *(
             'OPENQASM 3.0;\ninclude "stdgates.inc";\nbit[2] meas;\nqubit[2] q;',
@@ -324,7 +329,7 @@ def test_a_fixed_drawing():
 def test_a_fixed_drawing_of_an_image():
     params = {"n_qubits": 2, "encoding": "hadamard_ry", "reducer": "avg_pool"}
     student = fitted(**params, ansatz="none", measurement="expval")
-    a, b = np.pi * np.tanh(student.reducer_.transform(IMAGE[None])[0])
+    a, b = np.pi * np.tanh(scaled_features(student, IMAGE)[0])
     assert student.draw(IMAGE, decimals=3) == (
         f"0: ──H──RY({a:.3f})─┤  <Z>\n1: ──H──RY({b:.3f})─┤  <Z>"
     )

@@ -187,6 +187,7 @@ def test_lam_0_is_no_teacher(digits, teacher, Student):
 
 
 @every_student
+@pytest.mark.filterwarnings("ignore:The teacher .* agrees with y on")
 def test_distillation_brings_the_student_near_the_teacher(digits, teacher, Student):
     X, y = digits
     wrong = np.roll(y, 1)

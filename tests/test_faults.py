@@ -315,6 +315,7 @@ def test_a_file_of_other_parameters_is_refused(digits, interrupted, params):
     assert path.read_bytes() == content
 
 
+@pytest.mark.filterwarnings("ignore:The teacher .* agrees with y on")
 def test_a_file_of_other_data_is_refused(digits, interrupted):
     X, y = digits
     student, path = interrupted

@@ -239,8 +239,9 @@ def test_only_the_proportions_of_teachers_count(size):
 
 
 def test_a_temperature_in_an_array_of_no_dimension():
-    expected = quick().fit(X, Y, teacher_logits=np.eye(3)[Y])
-    fitted = quick(temperature=np.array(3.0)).fit(X, Y, teacher_logits=np.eye(3)[Y])
+    logits = 3 * np.eye(3)[Y]
+    expected = quick().fit(X, Y, teacher_logits=logits)
+    fitted = quick(temperature=np.array(3.0)).fit(X, Y, teacher_logits=logits)
     np.testing.assert_array_equal(fitted.parameters_, expected.parameters_)
 
 

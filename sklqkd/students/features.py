@@ -186,5 +186,5 @@ def encoded_features(student, X: np.ndarray) -> np.ndarray:
     scale = getattr(student, "feature_scale_", None)  # files of 0.1.0 have none
     reducer = student.reducer_
     if hasattr(reducer, "front_end"):
-        return reduced(reducer, scaled(X, scale).astype(X.dtype, copy=False))
+        return reducer.transform(scaled(X, scale).astype(X.dtype, copy=False))
     return scaled(reduced(reducer, X), scale)
