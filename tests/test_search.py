@@ -289,6 +289,7 @@ from pathlib import Path
 from sklqkd import QNNClassifier
 from sklqkd.datasets import load_digits, take_per_class
 from sklqkd.search import StackedGridSearchCV, fits
+from sklqkd.targets import teacher_word
 
 fits.SHORT_STACK = 4
 
