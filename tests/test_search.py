@@ -26,6 +26,7 @@ from sklqkd.datasets import load_digits, take_per_class
 from sklqkd.search import StackedGridSearchCV, StackedRandomizedSearchCV
 from sklqkd.search.progress import Progress
 from sklqkd.search.runs import SharedFold
+from sklqkd.targets import teacher_word
 
 GRID = {"temperature": [1, 4], "lam": [0.2, 0.9]}
 
@@ -289,7 +290,6 @@ from pathlib import Path
 from sklqkd import QNNClassifier
 from sklqkd.datasets import load_digits, take_per_class
 from sklqkd.search import StackedGridSearchCV, fits
-from sklqkd.targets import teacher_word
 
 fits.SHORT_STACK = 4
 
