@@ -37,6 +37,8 @@ ONE_UNIT, DARK, CENTRED = 0.1, 0.1, 0.1
 TAILS = 0.005, 0.995
 #: What the widest of several columns of one unit becomes.
 WIDEST = 1.5
+#: The narrowest range that is stretched, and the size beyond which float32 would be left.
+NARROWEST, BOUND = 1e-30, 1e12
 #: What constant columns become.
 OFFSET = 1.0
 
@@ -74,11 +76,11 @@ def fit_feature_scale(features: np.ndarray, *, centred: bool = False) -> np.ndar
         if reach >= ONE_UNIT * largest and depth <= DARK * largest:
             if SMALLEST <= largest <= LARGEST:
                 return None
-            return np.stack([np.zeros(len(high)), np.full(len(high), 1 / largest)])
+            return np.stack([np.zeros(len(high)), np.full(len(high), 1 / max(largest, NARROWEST))])
     lower, upper = np.quantile(features, TAILS, axis=0)
     is_rare = ~(upper > lower) & varies  # what only a few rows have
     lower, upper = np.where(is_rare, low, lower), np.where(is_rare, high, upper)
-    width = np.where(varies, upper - lower, 1.0)
+    width = np.where(varies, np.maximum(upper - lower, NARROWEST), 1.0)
     offset, factor = lower, 1 / width
     if centred:
         offset, factor = (lower + upper) / 2, 2 / width
@@ -86,7 +88,7 @@ def fit_feature_scale(features: np.ndarray, *, centred: bool = False) -> np.ndar
         factor = np.full(len(width), WIDEST / width[varies].max())
     value = np.where(low == 0, 1.0, low)
     offset = np.where(varies, offset, 0.0)
-    factor = np.where(varies, factor, OFFSET / np.abs(value))
+    factor = np.where(varies, factor, OFFSET / np.maximum(np.abs(value), NARROWEST))
     return np.stack([offset, factor])
 
 
@@ -111,4 +113,5 @@ def scaled(features: np.ndarray, scale: np.ndarray | None) -> np.ndarray:
     if scale is None:
         return features
     offset, factor = scale
-    return (features - offset) * factor
+    with np.errstate(over="ignore"):  # what is far outside the range that was fitted
+        return np.clip((features - offset) * factor, -BOUND, BOUND)

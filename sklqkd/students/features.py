@@ -12,7 +12,6 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 
 from .. import reducers
-from ..checks import check_size
 from ..feature_scaling import scaled
 from ..images import check_picture
 
@@ -155,7 +154,6 @@ def reduced(reducer, X: np.ndarray) -> np.ndarray:
         features = check_array(
             features, dtype=[np.float64, np.float32], input_name=name, ensure_min_samples=0
         )
-        check_size(features, name)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"The reducer {type(reducer).__name__} gives no features that can be encoded: "
