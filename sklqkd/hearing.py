@@ -56,7 +56,7 @@ def hear(words, weights, y, classes, rows, labelled, earlier=()):
     for i, (word, weight) in enumerate(zip(words, weights, strict=True)):
         by_value = same_labels(word.classes, classes)
         matching = by_value
-        if len(labels) and weight > 0 and word.origin in ("prefit", "named"):
+        if len(labels) and weight > 0 and word.origin == "prefit":
             favourites = word.logits[rows].argmax(axis=1)
             found = match_classes(favourites, labels, by_value)
             if found is not None:
@@ -112,7 +112,7 @@ def _judge(word, heard, classes, known, matching, by_value, rows, labels, labell
     """Warn of a teacher whose favourites have little to do with the labels."""
     if len(labels) == 0:
         return
-    if word.origin in ("given", "named"):
+    if word.origin == "given":
         _judge_given(word.logits)
     is_known = known[labels]
     judged = heard[rows][is_known] if not is_known.all() else heard[rows]
@@ -142,7 +142,7 @@ def _judge_given(logits):
 
 
 def _warn_of_guessing(word, classes, found):
-    who = "teacher_logits" if word.origin in ("given", "named") else f"The teacher {word.name}"
+    who = "teacher_logits" if word.origin == "given" else f"The teacher {word.name}"
     numbers = (
         f"{who} agrees with y on {100 * found.share:.1f} % of the {found.n_images} labelled "
         f"images, and a constant guess on {100 * found.guess:.1f} %: nothing is to be learnt here. "
@@ -153,7 +153,7 @@ def _warn_of_guessing(word, classes, found):
             "(sorted y, folds that are not shuffled)? Use cv=5, or StratifiedKFold(shuffle=True). "
             "Else the teacher itself does not learn: look at cross_val_score(teacher, X, y)."
         )
-    elif word.origin in ("given", "named"):
+    elif word.origin == "given":
         causes = (
             "Are its rows those of X, in the same order, and its columns the classes in sorted "
             f"order, {_few(classes)}? A DataFrame with the classes as column names is matched by "
@@ -179,10 +179,9 @@ def _warn_of_matching(word, classes, matching, by_value, favourites, labels):
         for k, label in enumerate(classes.tolist()[:10])
     ]
     missing = classes[~matching.any(axis=0)]
-    who = "The columns of teacher_logits" if word.origin == "named" else f"The teacher {word.name}"
     warn_of_teacher(
         "matched",
-        f"{who} and y use other labels: by value the favourites agree with y on "
+        f"The teacher {word.name} and y use other labels: by value the favourites agree with y on "
         f"{100 * before:.1f} % of the {len(labels)} labelled images, and on {100 * after:.1f} % "
         f"with the classes matched as {{{', '.join(pairs)}}} (label of y: classes of the teacher)."
         " This matching is used, and kept as teacher_matching_. Meta-estimators re-code y like "

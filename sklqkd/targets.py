@@ -21,17 +21,14 @@ from sklearn.utils.validation import (
 )
 
 from .checks import check_size, refuses_overflow
-from .teacher_checks import check_teacher, is_fitted
+from .teacher_checks import is_fitted
 
 __all__ = [
     "Word",
     "align",
-    "check_teacher",
-    "check_teacher_logits",
     "given_word",
     "is_fitted",
     "plain_array",
-    "teacher_logits",
     "teacher_word",
 ]
 
@@ -49,9 +46,9 @@ class Word(NamedTuple):
         The labels of the columns.
     name : str
         Who said it, for messages.
-    origin : {"prefit", "folds", "given", "named"}
+    origin : {"prefit", "folds", "given"}
         Whether it comes from a fitted teacher, from clones trained on other folds, or from the
-        user, who has put its columns in order or given them names.
+        user.
     """
 
     logits: np.ndarray
@@ -60,8 +57,10 @@ class Word(NamedTuple):
     origin: str
 
 
-def teacher_logits(teacher, X, y, classes, *, cv="prefit", sample_weight=None) -> np.ndarray:
-    """Return the teacher's logits for `X`, one column per class of the student, matched by label.
+def teacher_word(teacher, X, y, classes, *, cv="prefit", sample_weight=None) -> Word:
+    """Return what a teacher says of `X`, in its own classes.
+
+    Out-of-fold logits are in the student's classes: the clones are fitted on the student's `y`.
 
     Parameters
     ----------
@@ -79,22 +78,13 @@ def teacher_logits(teacher, X, y, classes, *, cv="prefit", sample_weight=None) -
 
     Returns
     -------
-    logits : ndarray of shape (n_samples, n_classes)
+    word : Word
 
     Raises
     ------
     ValueError
-        If no class is common to both, or `predict_proba` does not give finite, non-negative
-        numbers of shape (n_samples, n_teacher_classes).
-    """
-    word = teacher_word(teacher, X, y, classes, cv=cv, sample_weight=sample_weight)
-    return align(word.logits, word.classes, classes)
-
-
-def teacher_word(teacher, X, y, classes, *, cv="prefit", sample_weight=None) -> Word:
-    """Return what a teacher says of `X`, in its own classes; parameters of :func:`teacher_logits`.
-
-    Out-of-fold logits are in the student's classes: the clones are fitted on the student's `y`.
+        If `predict_proba` does not give finite, non-negative numbers of shape (n_samples,
+        n_teacher_classes), or `cv` leaves images in no test fold.
     """
     name = type(teacher).__name__
     if cv == "prefit":
@@ -208,24 +198,6 @@ def plain_array(values):
     if str(values.dtype) in ("torch.bfloat16", "torch.float16"):
         values = values.float()  # NumPy has no bfloat16
     return values.numpy()
-
-
-def check_teacher_logits(logits, n_samples: int, classes: np.ndarray) -> np.ndarray:
-    """Check logits that were passed to fit, and put them in the order of the student's classes.
-
-    Parameters
-    ----------
-    logits : array-like of shape (n_samples, n_classes)
-        As in :func:`given_word`.
-    n_samples : int
-    classes : ndarray of shape (n_classes,)
-
-    Returns
-    -------
-    logits : ndarray of shape (n_samples, n_classes)
-    """
-    word = given_word(logits, n_samples, classes)
-    return align(word.logits, word.classes, classes)
 
 
 def given_word(logits, n_samples: int, classes: np.ndarray) -> Word:

@@ -22,7 +22,7 @@ from sklearn.svm import SVC
 from sklqkd import DistilledQNNClassifier, LeNetClassifier, PCAReducer, QNNClassifier
 from sklqkd.datasets import load_digits, take_per_class
 from sklqkd.exceptions import TeacherWarning
-from sklqkd.targets import LOWEST_LOGIT, align, check_teacher_logits, teacher_logits
+from sklqkd.targets import LOWEST_LOGIT, align, given_word, teacher_word
 
 
 def quick(teacher=None, **params):
@@ -340,14 +340,14 @@ def test_refuses_bad_logits(digits, bad):
 
 def test_minus_infinity_is_a_low_logit_of_its_row():
     logits = np.array([[0.0, -np.inf, 0.0], [-500.0, -np.inf, -900.0], [1.0, 2.0, 3.0]])
-    found = check_teacher_logits(logits, 3, np.arange(3))
+    found = given_word(logits, 3, np.arange(3)).logits
     assert found[0, 1] == pytest.approx(LOWEST_LOGIT + np.log(2))
     assert found[1, 1] == -900  # and not higher than the row's others
     is_given = np.isfinite(logits)
     assert_array_equal(found[is_given], logits[is_given])
     logits[0] = -np.inf
     with pytest.raises(ValueError, match=r"^A row of teacher_logits has minus infinity for all"):
-        check_teacher_logits(logits, 3, np.arange(3))
+        given_word(logits, 3, np.arange(3))
 
 
 # out-of-fold targets
@@ -450,7 +450,9 @@ def test_a_student_teaches(digits):
 
 def test_a_fitted_teacher_is_asked_as_it_is_by_default(digits, teacher):
     X, y = digits
-    assert_array_equal(teacher_logits(teacher, X, y, np.unique(y)), log_probabilities(teacher, X))
+    word = teacher_word(teacher, X, y, np.unique(y))
+    assert_array_equal(word.logits, log_probabilities(teacher, X))
+    assert_array_equal(word.classes, teacher.classes_)
 
 
 def test_a_teacher_that_gives_nan_is_refused(digits):
@@ -632,5 +634,5 @@ def test_metadata_routing(digits, teacher):
 def test_folds_of_out_of_fold_targets_are_stratified():
     X = np.repeat(np.eye(2), 10, axis=0)
     y = np.repeat(["left", "right"], 10)  # halves of one class each, were they cut as they come
-    logits = teacher_logits(LogisticRegression(), X, y, np.unique(y), cv=2)
+    logits = teacher_word(LogisticRegression(), X, y, np.unique(y), cv=2).logits
     assert_array_equal(np.unique(y)[logits.argmax(axis=1)], y)

@@ -103,6 +103,12 @@ def test_all_public_estimators_are_tested(everything):
     assert public - {"TorchTeacher"} <= set(everything)  # whose module is torch's to save
 
 
+def assert_same_outputs(found, estimator, X, name):
+    # torch may add a row up in another order where its batch lies elsewhere in memory.
+    rtol = 1e-6 if name.endswith("NetClassifier") else 0
+    assert_allclose(found, outputs(estimator, X), rtol=rtol, err_msg=name)
+
+
 def test_every_estimator_works_in_another_process(everything, digits, tmp_path):
     X, _ = digits
     for name, estimator in everything.items():
@@ -122,8 +128,8 @@ def test_every_estimator_works_in_another_process(everything, digits, tmp_path):
     found = np.load(tmp_path / "outputs.npz")
     assert len(found.files) == 2 * len(everything)
     for name, estimator in everything.items():
-        assert_array_equal(found[f"{name}.joblib"], outputs(estimator, X), name)
-        assert_array_equal(found[f"{name}.pickle"], outputs(estimator, X), name)
+        for kind in ("joblib", "pickle"):
+            assert_same_outputs(found[f"{name}.{kind}"], estimator, X, name)
 
 
 def test_copies_and_memory_maps(everything, digits, tmp_path):
@@ -134,7 +140,7 @@ def test_copies_and_memory_maps(everything, digits, tmp_path):
         joblib.dump(estimator, tmp_path / name)
         mapped = joblib.load(tmp_path / name, mmap_mode="r")
         for other in (copy.copy(estimator), deep, mapped):
-            assert_array_equal(outputs(other, X), outputs(estimator, X), name)
+            assert_same_outputs(outputs(other, X), estimator, X, name)
         assert vars(estimator) == before or name.endswith("NetClassifier")
         assert "_sklqkd_state" not in vars(estimator) | vars(deep) | vars(clone(estimator))
 
@@ -168,7 +174,7 @@ def test_skops_holds_students_reducers_and_pipelines(safe, digits, tmp_path):
         skops.io.dump(estimator, path)
         needed.update(skops.io.get_untrusted_types(file=path))
         loaded = skops.io.load(path, trusted=TRUSTED_TYPES)
-        assert_array_equal(outputs(loaded, X), outputs(estimator, X), name)
+        assert_same_outputs(outputs(loaded, X), estimator, X, name)
     assert sorted(needed) == TRUSTED_TYPES
 
 

@@ -23,6 +23,7 @@ from sklearn.tree import DecisionTreeClassifier
 import sklqkd.search.fits
 from sklqkd import DistilledQNNClassifier, QNNClassifier
 from sklqkd.datasets import load_digits, take_per_class
+from sklqkd.losses import DISTILLATION_LOSSES, DistillationLoss
 from sklqkd.search import StackedGridSearchCV, StackedRandomizedSearchCV
 from sklqkd.search.progress import Progress
 from sklqkd.search.runs import SharedFold
@@ -456,3 +457,21 @@ def test_a_checkpoint_of_another_search_is_refused(student, digits, tmp_path):
         search.fit(digits[0] + 1, digits[1])
     with pytest.raises(ValueError, match="another estimator, or on other data"):
         search.set_params(estimator__max_iter=9).fit(*digits)
+
+
+@pytest.mark.parametrize("name", ["dist", "hinton", "logit_mse"])
+def test_a_loss_of_ones_own_is_evaluated_for_each_student(digits, name):
+    """One that compares the images of a batch too, whatever function it is."""
+    known = DISTILLATION_LOSSES[name]
+    own = DistillationLoss(known.targets, lambda *given: known.loss(*given))
+    assert own.is_batchwise
+    X, y = digits
+    teacher = RandomForestClassifier(20, random_state=0).fit(X, y)
+    student = DistilledQNNClassifier(
+        teacher, distillation=own, reducer="avg_pool", max_iter=5, random_state=0
+    )
+    grid = {"lam": [0.3, 0.6, 0.9], "learning_rate_init": [0.01, 0.03]}
+    found = StackedGridSearchCV(student, grid, cv=2, refit=False).fit(X, y)
+    expected = GridSearchCV(student, grid, cv=2, refit=False).fit(X, y)
+    key = "mean_test_score"
+    np.testing.assert_allclose(found.cv_results_[key], expected.cv_results_[key], atol=1e-12)

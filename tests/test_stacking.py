@@ -56,7 +56,7 @@ def assert_same_as_lone(students, X, y, compiled=None, **fit_params):
         lone.fit(X, y, **fit_params)
         assert own["n_iter_"] == lone.n_iter_
         assert own["validation_scores_"] == lone.validation_scores_
-        assert_allclose(own["loss_curve_"], lone.loss_curve_, rtol=1e-5, atol=1e-5)
+        assert_allclose(own["loss_curve_"], lone.loss_curve_, atol=1e-5)
         assert_allclose(own["parameters_"], lone.parameters_, atol=1e-4)
 
 
@@ -174,10 +174,10 @@ def test_any_loss_schedule_and_length_in_one_stack(digits, teacher_logits, compi
         {"tol": 10.0, "n_iter_no_change": 2},
         {"shuffle": False, "max_iter": 1},
     ]
-    students = [student(reducer="pca", **change) for change in changes]
+    students = [student(reducer="avg_pool", **change) for change in changes]
     assert_same_as_lone(students, *digits, compiled, teacher_logits=teacher_logits)
     changes = ("dist", "decoupled", "standardized", "logit_mse", "label_smoothing")
-    students += [student(reducer="pca", distillation=name) for name in changes]
+    students += [student(reducer="avg_pool", distillation=name) for name in changes]
     assert_same_as_lone(students, *digits, compiled, teacher_logits=teacher_logits)
 
 

@@ -31,7 +31,7 @@ from sklqkd.agreement import agreement, match_classes, same_labels
 from sklqkd.datasets import load_digits, take_per_class
 from sklqkd.exceptions import TeacherWarning
 from sklqkd.search import StackedGridSearchCV
-from sklqkd.targets import check_teacher_logits
+from sklqkd.targets import align, given_word
 
 
 def quick(teacher=None, **params):
@@ -102,7 +102,8 @@ def test_weak_but_honest_teachers_are_believed(n, weights):
     """Trained on few images, and asked about others: any warning is an error here."""
     X, y = load_digits(return_X_y=True)
     few, labels = take_per_class(X[:700], y[:700], n)
-    for teacher in (DecisionTreeClassifier(max_depth=3), LogisticRegression(C=0.01), GaussianNB()):
+    tree = DecisionTreeClassifier(max_depth=3, random_state=0)
+    for teacher in (tree, LogisticRegression(C=0.01), GaussianNB()):
         quick(teacher.fit(few, labels)).fit(X[700:], y[700:])
     brightness = X[:, 20] + 2 * X[:, 36] + 1e-3 * X.sum(axis=1)
     signs = (brightness > np.quantile(brightness, weights)).astype(int)
@@ -539,7 +540,8 @@ def test_logits_may_be_tensors(digits, forest, kind):
         "list": lambda: list(tensor.clone().requires_grad_()),
         "frame": lambda: pd.DataFrame(logits[:, ::-1], columns=range(9, -1, -1)),
     }[kind]()
-    checked = check_teacher_logits(given, len(y), np.arange(10))
+    word = given_word(given, len(y), np.arange(10))
+    checked = align(word.logits, word.classes, np.arange(10))
     assert_allclose(checked, logits, rtol=0.02 if kind in ("half", "bfloat16") else 1e-12)
     quick().fit(X, y, teacher_logits=given)
     if kind != "list":

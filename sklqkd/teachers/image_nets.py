@@ -459,6 +459,7 @@ class ImageNetClassifier(VersionedState, NeuralNetClassifier):
                     "iterator_train__drop_last and iterator_train__sampler."
                 )
             self._next_seed = int(torch.randint(2**31, ()))
+        del self._labels  # for the validation sets of this training alone
         self._set_training(False)
         self._finite_logits(X[:_PREDICTION_BATCH])
         self.classes_inferred_ = classes
