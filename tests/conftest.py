@@ -5,6 +5,8 @@ The long one makes well over 10,000 inputs of tests/test_fuzz.py::
     python -m pytest tests/test_fuzz.py tests/test_fuzz_tools.py --hypothesis-profile=thorough
 """
 
+import os
+
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -18,3 +20,7 @@ settings.register_profile(
     "thorough", settings.get_profile("quick"), max_examples=500, derandomize=False
 )
 settings.load_profile("quick")
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Workers that each take all cores slow one another down many times over.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -8,13 +8,14 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, GroupKFold
 from skorch import NeuralNetClassifier
 from skorch.callbacks import (
     BatchScoring,
     Checkpoint,
     EarlyStopping,
     EpochScoring,
+    LoadInitState,
     LRScheduler,
     TrainEndCheckpoint,
 )
@@ -214,3 +215,267 @@ def test_checkpoints(digits, labels, tmp_path):
     loaded = LeNetClassifier()
     loaded.load_params(f_params=tmp_path / "last" / "train_end_params.pt")
     assert_array_equal(loaded.predict_proba(X), net.predict_proba(X))
+
+
+def test_a_net_pickled_while_it_trains_knows_its_labels(digits, labels, tmp_path):
+    X, _ = digits
+    every = Checkpoint(monitor=None, f_pickle="net.pickle", dirname=tmp_path)
+    last = TrainEndCheckpoint(f_pickle="net.pickle", dirname=tmp_path)
+    net = LeNetClassifier(callbacks=[every, last], **PARAMS).fit(X, labels)
+    names = "net.pickle", "train_end_net.pickle"
+    for saved in [(tmp_path / name).read_bytes() for name in names]:
+        loaded = pickle.loads(saved)
+        assert_array_equal(loaded.classes_, np.unique(labels))
+        assert_array_equal(loaded.predict(X), net.predict(X))
+        expected = pickle.loads(pickle.dumps(net)).partial_fit(X, labels).predict_proba(X)
+        assert_allclose(loaded.partial_fit(X, labels).predict_proba(X), expected, rtol=1e-5)
+
+
+def test_scorers_see_the_labels(digits, labels):
+    X, _ = digits
+    seen = []
+
+    def scorer(net, X, y):
+        seen.append(set(np.unique(y)) | set(net.classes_) | set(net.predict(X)))
+        return 1.0
+
+    scores = [
+        EpochScoring(scorer, name="a", on_train=True),
+        EpochScoring(scorer, name="b", use_caching=False),
+        BatchScoring(scorer, name="c"),
+    ]
+    LeNetClassifier(callbacks=scores, **PARAMS).fit(X, labels)
+    assert len(seen) == 9
+    assert all(found == set(labels) for found in seen)
+
+
+def test_a_scoring_callback_gets_images_to_score(digits):
+    X, y = digits
+    net = LeNetClassifier(callbacks=[EpochScoring("accuracy", name="score")], **PARAMS).fit(X, y)
+    split = ValidSplit(5, stratified=True)
+    plain = LeNetClassifier(train_split=split, **PARAMS).fit(X, y)
+    assert_array_equal(column(net, "score"), column(plain, "valid_acc"))
+    for options in (
+        {"callbacks__EpochScoring__on_train": True},
+        {"callbacks__EpochScoring": None},
+        {"train_split": False},
+    ):
+        net = LeNetClassifier(callbacks=[EpochScoring("accuracy")], **options, **PARAMS).fit(X, y)
+        assert "valid_loss" not in net.history[-1]
+
+
+def test_callbacks_are_disabled(digits):
+    net = LeNetClassifier(callbacks="disable", **PARAMS).fit(*digits)
+    expected = LeNetClassifier(**PARAMS).fit(*digits)
+    assert_array_equal(net.predict(digits[0]), expected.predict(digits[0]))
+    assert "train_loss" not in net.history[-1]
+
+
+def test_what_is_set_between_two_fits_is_heard(digits):
+    X, y = digits
+    calls = []
+
+    class Counts(EpochScoring):
+        def on_epoch_end(self, net, **kwargs):
+            calls.append(1)
+
+    net = LeNetClassifier(callbacks=[("counts", Counts("accuracy"))], **PARAMS).partial_fit(
+        X, y, classes=[3, 5, 8]
+    )
+    assert len(calls) == 1
+    net.set_params(callbacks__counts=None).partial_fit(X, y)
+    assert len(calls) == 1
+    net.set_params(callbacks__counts=Counts("accuracy")).partial_fit(X, y, epochs=2)
+    assert len(calls) == 3
+    net.callbacks = [("counts", Counts("accuracy")), ("more", Counts("accuracy"))]
+    net.partial_fit(X, y)
+    assert len(calls) == 5
+    net.set_params(criterion__label_smoothing=0.25).partial_fit(X, y)
+    assert net.criterion_.label_smoothing == 0.25
+    net.set_params(optimizer=torch.optim.SGD).partial_fit(X, y)
+    assert type(net.optimizer_) is torch.optim.SGD
+    before = net.predict_proba(X)
+    net.set_params(module__dropout=0.5)
+    with pytest.raises(ValueError, match="module__dropout changed since the network was trained"):
+        net.partial_fit(X, y)
+    assert_array_equal(net.predict_proba(X), before)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_forward_keeps_the_order(digits, training):
+    X, y = digits
+    net = LeNetClassifier(batch_size=16, **PARAMS).fit(X, y)
+    with torch.no_grad():
+        expected = net.module_(torch.tensor(X).reshape(-1, 1, 8, 8)).numpy()
+    images = X.astype(np.float64)
+    data = Dataset(images, y)
+    for given in (images, torch.tensor(images), data, torch.tensor(X, requires_grad=True)):
+        found = net.forward(given, training=training).detach()
+        assert_allclose(found, expected, atol=1e-5)
+        batches = list(net.forward_iter(given, training=training))
+        assert_allclose(torch.cat(batches).detach(), expected, atol=1e-5)
+    short = torch.tensor(X).bfloat16()
+    assert_allclose(net.forward(short), net.forward(short.float().numpy()), atol=1e-6)
+
+
+def test_infer_has_a_gradient(digits):
+    X, y = digits
+    net = LeNetClassifier(**PARAMS).fit(X, y)
+    images = torch.tensor(X[:4], requires_grad=True)
+    net.infer(images)[:, 0].sum().backward()
+    again = torch.tensor(X[:4].reshape(-1, 1, 8, 8), requires_grad=True)
+    net.module_(again)[:, 0].sum().backward()
+    assert_allclose(images.grad, again.grad.reshape(4, 64), atol=1e-6)
+
+
+def test_tensors_are_data(digits):
+    X, y = digits
+    expected = LeNetClassifier(**PARAMS).fit(X, y).predict_proba(X)
+    for images in (torch.tensor(X), torch.tensor(X, requires_grad=True)):
+        net = LeNetClassifier(**PARAMS).fit(images, torch.tensor(y))
+        assert_array_equal(net.predict_proba(images), expected)
+
+
+def test_data_frames(digits):
+    pandas = pytest.importorskip("pandas")
+    X, y = digits
+    frame = pandas.DataFrame(X, columns=[f"pixel {i}" for i in range(64)])
+    scores = [EpochScoring("accuracy", use_caching=False), BatchScoring("accuracy", name="batch")]
+    net = LeNetClassifier(callbacks=scores, **PARAMS).fit(frame, pandas.Series(y))
+    assert len(column(net, "accuracy")) == 3
+    assert_allclose(net.forward(frame), net._logits(frame))
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        net.predict(X)
+
+
+def test_collate_functions_get_pairs(digits, labels):
+    X, _ = digits
+    kinds = []
+
+    def pairs(batch):
+        kinds.append(all(len(pair) == 2 and pair[0].shape == (64,) for pair in batch))
+        images, names = zip(*batch, strict=True)
+        return torch.tensor(np.stack(images)), np.array(names)
+
+    expected = LeNetClassifier(**PARAMS).fit(X, labels).predict_proba(X)
+    for collate in (pairs, torch.utils.data.default_collate):
+        net = LeNetClassifier(iterator_train__collate_fn=collate, **PARAMS).fit(X, labels)
+        assert_array_equal(net.predict_proba(X), expected)
+    assert len(kinds) == 3
+    assert all(kinds)
+
+    def mixed(batch):
+        images, names = zip(*batch, strict=True)
+        soft = torch.nn.functional.one_hot(torch.tensor(np.searchsorted(net.classes_, names)), 3)
+        return torch.tensor(np.stack(images)), soft.float()
+
+    net = LeNetClassifier(iterator_train__collate_fn=mixed, **PARAMS).fit(X, labels)
+    assert_allclose(net.predict_proba(X), expected, atol=1e-5)
+
+    def lies(batch):
+        return np.stack([x for x, _ in batch]), np.array(["no label" for _ in batch])
+
+    words = np.char.add("d", labels.astype(str))
+    with pytest.raises(ValueError, match=r"mini-batch has the labels \['no label'\]"):
+        LeNetClassifier(iterator_train__collate_fn=lies, **PARAMS).fit(X, words)
+
+
+def test_samplers(digits):
+    X, y = digits
+    rows = list(range(0, 60, 2))
+    sampler = torch.utils.data.SubsetRandomSampler(rows)
+    batches = torch.utils.data.BatchSampler(sampler, 10, drop_last=False)
+    net = LeNetClassifier(iterator_train__sampler=sampler, batch_size=10, **PARAMS).fit(X, y)
+    again = LeNetClassifier(iterator_train__batch_sampler=batches, **PARAMS).fit(X, y)
+    sizes = net.history[:, "batches", :, "train_batch_size"]
+    assert sizes == again.history[:, "batches", :, "train_batch_size"] == [[10] * 3] * 3
+
+
+def test_a_split_of_the_users(digits):
+    """Data sets that it puts around the rows, and groups that it keeps together."""
+    X, y = digits
+
+    class Brighter(torch.utils.data.Dataset):
+        def __init__(self, dataset):
+            self.base = dataset
+
+        def __len__(self):
+            return len(self.base)
+
+        def __getitem__(self, i):
+            image, label = self.base[i]
+            return torch.tensor(image) + 0.1, label
+
+    def split(dataset, y=None):
+        return Brighter(dataset), torch.utils.data.Subset(dataset, range(30))
+
+    net = LeNetClassifier(train_split=split, batch_size=-1, **PARAMS).fit(X, y)
+    expected = LeNetClassifier(batch_size=-1, **PARAMS).fit(X + np.float32(0.1), y)
+    assert_allclose(net.predict_proba(X), expected.predict_proba(X), atol=1e-4)
+    assert net.history[-1, "batches", -1, "valid_batch_size"] == 30
+
+    groups = np.arange(60) // 6
+    seen = []
+
+    def by_groups(dataset, y=None, groups=None):
+        seen.append(groups)
+        return ValidSplit(GroupKFold(5))(dataset, y, groups)
+
+    LeNetClassifier(train_split=by_groups, **PARAMS).fit(X, y, groups=groups, epochs=2)
+    assert_array_equal(seen[0], groups)
+
+
+def test_epochs(digits):
+    net = LeNetClassifier(**PARAMS).fit(*digits, epochs=2)
+    expected = LeNetClassifier(**{**PARAMS, "max_epochs": 2}).fit(*digits)
+    assert_array_equal(net.predict_proba(digits[0]), expected.predict_proba(digits[0]))
+    with pytest.raises(ValueError, match="epochs == 0"):
+        net.fit(*digits, epochs=0)
+
+
+def test_training_goes_on_from_a_checkpoint(digits, labels, tmp_path):
+    X, _ = digits
+    saves = Checkpoint(monitor=None, dirname=tmp_path)
+    for n_epochs in (3, 6):  # there are no files at first
+        callbacks = [saves, LoadInitState(saves)]
+        net = LeNetClassifier(callbacks=callbacks, **PARAMS).fit(X, labels)
+        assert len(net.history) == n_epochs
+
+
+def test_by_hand(digits):
+    X, y = digits
+    net = LeNetClassifier(**PARAMS).fit(X, y)
+    net.fit_loop(X.astype(np.float64), y.tolist(), epochs=1)
+    assert len(net.history) == 4
+    step = net.train_step((torch.tensor(X), torch.tensor(y)))
+    assert step["loss"].item() == pytest.approx(net.validation_step((X, y))["loss"].item(), abs=0.5)
+
+
+class Stream(torch.utils.data.IterableDataset):
+    def __iter__(self):
+        return iter(())
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (Stream(), "Read it into arrays first"),
+        ({"image": np.ones((4, 64))}, "pass that of the images alone"),
+        (torch.utils.data.TensorDataset(torch.ones(4, 64)), "requires y"),
+    ],
+)
+def test_data_that_cannot_be_taken(X, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        LeNetClassifier(**PARAMS).fit(X, None)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("classes", "compile", "criterion", "dataset", "iterator_train", "iterator_valid"),
+        *("module", "predict_nonlinearity", "torch_load_kwargs", "use_caching"),
+    ],
+)
+def test_arguments_of_skorchs_that_have_another_way(name):
+    with pytest.raises(TypeError, match=f"unexpected keyword argument '{name}': "):
+        LeNetClassifier(**{name: None})

@@ -28,12 +28,14 @@ class LeNetClassifier(ImageNetClassifier):
         Images per mini-batch; -1 puts all into one.
     optimizer : subclass of torch.optim.Optimizer, default=torch.optim.Adam
         What updates the weights.
-    train_split : callable or None, default=None
+    train_split : callable, None or False, default=None
         Split into training and validation data, such as ``skorch.dataset.ValidSplit(5)`` or
         ``skorch.helper.predefined_split(dataset)``. ``None`` trains on all data, unless a callback
-        watches a validation score: a stratified fifth is held out for it then.
-    callbacks : list of skorch callbacks, default=None
-        Called during training, for example ``[EarlyStopping()]``.
+        watches a validation score: a stratified fifth is held out for it then. ``False`` trains on
+        all data.
+    callbacks : list of skorch callbacks, "disable" or None, default=None
+        Called during training, for example ``[EarlyStopping()]``, beside skorch's own, which
+        ``"disable"`` leaves out too.
     warm_start : bool, default=False
         Whether a further ``fit`` goes on from the weights it finds.
     verbose : int, default=0
@@ -63,6 +65,14 @@ class LeNetClassifier(ImageNetClassifier):
         The trained network: images of shape (n, channels, height, width) to logits.
     history_ : skorch.history.History
         Losses and times of each epoch.
+
+    Notes
+    -----
+    What is documented for ``skorch.NeuralNetClassifier`` works here, and callbacks see the labels
+    of `y`, whatever their type. These differ: the network is made in ``fit`` or ``load_params``,
+    not before; ``partial_fit`` trains for one epoch; images are rows of pixels; the loss is
+    cross-entropy of logits; a data set is read into memory, so an ``IterableDataset`` is refused.
+    Arguments of skorch's that are not listed here are refused with what does the same.
 
     References
     ----------
@@ -107,12 +117,14 @@ class AlexNetClassifier(ImageNetClassifier):
         Images per mini-batch; -1 puts all into one.
     optimizer : subclass of torch.optim.Optimizer, default=torch.optim.Adam
         What updates the weights.
-    train_split : callable or None, default=None
+    train_split : callable, None or False, default=None
         Split into training and validation data, such as ``skorch.dataset.ValidSplit(5)`` or
         ``skorch.helper.predefined_split(dataset)``. ``None`` trains on all data, unless a callback
-        watches a validation score: a stratified fifth is held out for it then.
-    callbacks : list of skorch callbacks, default=None
-        Called during training, for example ``[EarlyStopping()]``.
+        watches a validation score: a stratified fifth is held out for it then. ``False`` trains on
+        all data.
+    callbacks : list of skorch callbacks, "disable" or None, default=None
+        Called during training, for example ``[EarlyStopping()]``, beside skorch's own, which
+        ``"disable"`` leaves out too.
     warm_start : bool, default=False
         Whether a further ``fit`` goes on from the weights it finds.
     verbose : int, default=0
@@ -143,6 +155,14 @@ class AlexNetClassifier(ImageNetClassifier):
         The trained network: images of shape (n, channels, height, width) to logits.
     history_ : skorch.history.History
         Losses and times of each epoch.
+
+    Notes
+    -----
+    What is documented for ``skorch.NeuralNetClassifier`` works here, and callbacks see the labels
+    of `y`, whatever their type. These differ: the network is made in ``fit`` or ``load_params``,
+    not before; ``partial_fit`` trains for one epoch; images are rows of pixels; the loss is
+    cross-entropy of logits; a data set is read into memory, so an ``IterableDataset`` is refused.
+    Arguments of skorch's that are not listed here are refused with what does the same.
 
     References
     ----------
@@ -185,12 +205,14 @@ class ResNetClassifier(ImageNetClassifier):
         Images per mini-batch; -1 puts all into one.
     optimizer : subclass of torch.optim.Optimizer, default=torch.optim.Adam
         What updates the weights.
-    train_split : callable or None, default=None
+    train_split : callable, None or False, default=None
         Split into training and validation data, such as ``skorch.dataset.ValidSplit(5)`` or
         ``skorch.helper.predefined_split(dataset)``. ``None`` trains on all data, unless a callback
-        watches a validation score: a stratified fifth is held out for it then.
-    callbacks : list of skorch callbacks, default=None
-        Called during training, for example ``[EarlyStopping()]``.
+        watches a validation score: a stratified fifth is held out for it then. ``False`` trains on
+        all data.
+    callbacks : list of skorch callbacks, "disable" or None, default=None
+        Called during training, for example ``[EarlyStopping()]``, beside skorch's own, which
+        ``"disable"`` leaves out too.
     warm_start : bool, default=False
         Whether a further ``fit`` goes on from the weights it finds.
     verbose : int, default=0
@@ -222,6 +244,14 @@ class ResNetClassifier(ImageNetClassifier):
         The trained network: images of shape (n, channels, height, width) to logits.
     history_ : skorch.history.History
         Losses and times of each epoch.
+
+    Notes
+    -----
+    What is documented for ``skorch.NeuralNetClassifier`` works here, and callbacks see the labels
+    of `y`, whatever their type. These differ: the network is made in ``fit`` or ``load_params``,
+    not before; ``partial_fit`` trains for one epoch; images are rows of pixels; the loss is
+    cross-entropy of logits; a data set is read into memory, so an ``IterableDataset`` is refused.
+    Arguments of skorch's that are not listed here are refused with what does the same.
 
     References
     ----------

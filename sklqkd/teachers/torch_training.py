@@ -1,4 +1,4 @@
-"""What skorch and torch need to train on rows of an array, and to leave no trace."""
+"""What training with torch needs to leave no trace: its generators, a device that is there."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import threading
 from contextlib import contextmanager
 
 import torch
-from skorch.dataset import Dataset
 
-__all__ = ["Rows", "StoppedByCallback", "as_is", "check_device", "forked_generators"]
+__all__ = ["StoppedByCallback", "check_device", "forked_generators"]
 
 # torch has one generator for all threads: nets that train in different threads take turns.
 _GENERATOR_LOCK = threading.RLock()
@@ -31,18 +30,6 @@ def check_device(device) -> None:
 
 class StoppedByCallback(Exception):  # noqa: N818  (not an error)
     """Tells a callback's wish to stop, such as early stopping's, from the user's Ctrl-C."""
-
-
-class Rows(Dataset):
-    """Rows of X with their labels, a whole mini-batch at a time."""
-
-    def __getitems__(self, indices):
-        return self.X[indices], 0 if self.y is None else self.y[indices]
-
-
-def as_is(batch):
-    """Return a mini-batch, which Rows has put together already."""
-    return batch
 
 
 @contextmanager
