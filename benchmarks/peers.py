@@ -39,6 +39,8 @@ class Implementation:
         Where it compiles for too long to be run at every batch size: the qubits where it is.
     limit : str
         Why there are such limits.
+    n_steps : int
+        How many steps :meth:`steps` takes.
     """
 
     name = ""
@@ -50,6 +52,7 @@ class Implementation:
     most_qubits, most_rows = 20, 2**20
     all_batches_at: tuple | None = None
     limit = ""
+    n_steps = 1
 
     @classmethod
     def refusal(cls, n_qubits, batch=None):
@@ -69,6 +72,10 @@ class Implementation:
         """Do one training step and return the logits before it."""
         raise NotImplementedError
 
+    def steps(self):
+        """Train as in use, for `n_steps` steps: what is timed."""
+        return self.step()
+
     def gradient(self):
         """Return the gradient of the first step: weights, coef and intercept, flat."""
         raise NotImplementedError
@@ -79,18 +86,24 @@ class Implementation:
 
 
 class Sklqkd(Implementation):
-    """The library's own network, objective and optimiser."""
+    """The library's own network, objective, optimiser and epochs.
+
+    An epoch is one call, so that whole epochs are timed, of 20 mini-batches that hold the problem's
+    rows each.
+    """
 
     name = "sklqkd"
     dtype = np.float32
-    compiled: bool | None = None
+    compiled = True
+    n_steps = 20
 
     def __init__(self, problem):
         from sklqkd.circuits import compile_ansatz
         from sklqkd.encodings import AmplitudeEncoding
         from sklqkd.optimizers import Adam
         from sklqkd.simulation import ExactCircuit
-        from sklqkd.training import Network, Objective
+        from sklqkd.training import Network, Objective, make_pass
+        from sklqkd.training.epochs import Pass
 
         n_qubits = problem.n_qubits
         program = compile_ansatz(template(problem.ansatz), n_qubits, N_LAYERS)
@@ -101,15 +114,22 @@ class Sklqkd(Implementation):
         self.network.bind(np.concatenate([part.ravel() for part in parts]))
         self.optimizer = Adam(self.network.size, self.dtype, learning_rate=LEARNING_RATE)
         self.features = problem.features.astype(self.dtype, copy=False)
-        self.objective = Objective(np.eye(N_CLASSES, dtype=self.dtype)[problem.labels])
-        self.rows = np.arange(len(problem.labels))
+        batch, rng = len(problem.labels), np.random.default_rng(0)
+        one_hot = np.eye(N_CLASSES, dtype=self.dtype)[problem.labels]
+
+        def training(n_steps):
+            X = np.tile(self.features, (n_steps, 1))
+            objective = Objective(np.tile(one_hot, (n_steps, 1)))
+            make = make_pass if self.compiled else Pass
+            epochs = make(self.network, self.optimizer, X, batch)
+            return lambda: epochs.epoch(objective, shuffle=False, rng=rng)
+
+        self.train_once, self.steps = training(1), training(self.n_steps)
 
     def step(self):
-        """Do what `sklqkd.training.train_epoch` does for one batch."""
-        logits = self.network.logits(self.features[self.rows])
-        _, gradient = self.objective(logits, self.rows)
-        self.network.backward(gradient)
-        self.optimizer.step(self.network.parameters, self.network.gradient)
+        """See Implementation."""
+        logits = self.network.predict_logits(self.features)
+        self.train_once()
         return logits
 
     def gradient(self):
@@ -122,7 +142,7 @@ class Sklqkd(Implementation):
 
 
 class SklqkdNumPy(Sklqkd):
-    """Without numba: what runs where the `fast` extra is not installed."""
+    """The kernels that the compiled loops are held to."""
 
     name = "sklqkd, NumPy alone"
     compiled = False

@@ -107,6 +107,7 @@ def time_steps(results, classes, ansatz, cases, repeats):
         problem = make_problem(n_qubits, batch, ansatz, SEED)
         add = partial(results.add, STEP, ansatz, n_qubits, batch)
         work, calls, reference = 2**n_qubits * batch * n_qubits, {}, None
+        n_steps: dict = {}
         for make in classes:
             if reason := make.refusal(n_qubits, batch) or forecast.refusal(make.name, work):
                 add(make.name, note=reason)
@@ -129,8 +130,10 @@ def time_steps(results, classes, ansatz, cases, repeats):
             results.add(
                 "first step", ansatz, n_qubits, batch, make.name, [1000 * first_step], note="once"
             )
-            calls[make.name] = implementation.step
+            calls[make.name] = implementation.steps
+            n_steps[make.name] = make.n_steps
         for name, times in take_turns(calls, repeats).items():
+            times = [each / n_steps[name] for each in times]
             add(name, times)
             forecast.learn(name, work, np.median(times) / 1000)
 
@@ -213,17 +216,17 @@ def measure_memory(results, classes, cases):
 
 
 def time_fit(results, n_epochs, repeats):
-    """Time a whole fit, its bare steps on one fixed batch, and a TorchLayer loop."""
+    """Time a whole fit, its bare epochs, and a TorchLayer loop."""
     X, y, teacher_logits = whole_fit.images(1500)
-    n_steps, torch_epochs = -(-len(X) // 32) * n_epochs, 2
-    bare_step = whole_fit.distilled_step(X[:32], y[:32], teacher_logits[:32])
+    torch_epochs = 2
+    bare_epoch = whole_fit.distilled_epochs(X, y, teacher_logits)
     calls = {
         "sklqkd": lambda: whole_fit.student(n_epochs).fit(X, y, teacher_logits=teacher_logits),
-        "sklqkd bare steps": lambda: [bare_step() for _ in range(n_steps)],
+        "sklqkd bare epochs": lambda: [bare_epoch() for _ in range(n_epochs)],
     }
     notes = {
         "sklqkd": f"{n_epochs} epochs",
-        "sklqkd bare steps": f"{n_steps} steps on one fixed batch",
+        "sklqkd bare epochs": f"{n_epochs} epochs",
     }
     try:
         loop = whole_fit.torch_layer_loop(X, y, teacher_logits)

@@ -1,4 +1,4 @@
-"""A whole fit of the default student, its bare steps, and the same model in a torch loop."""
+"""A whole fit of the default student, its bare epochs, and the same model in a torch loop."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def student(n_epochs):
     )
 
 
-def distilled_step(X, y, teacher_logits, temperature=3.0, lam=0.5):
-    """Return one bare step of the default distilled student on a fixed batch, as a function."""
+def distilled_epochs(X, y, teacher_logits, temperature=3.0, lam=0.5):
+    """Return one bare epoch of the default distilled student, as a function."""
     from sklqkd.circuits import compile_ansatz
     from sklqkd.encodings import AmplitudeEncoding
     from sklqkd.losses import DISTILLATION_LOSSES
     from sklqkd.optimizers import Adam
     from sklqkd.reducers.front_ends import LinearFrontEnd
     from sklqkd.simulation import ExactCircuit
-    from sklqkd.training import Lesson, Network, Objective
+    from sklqkd.training import Lesson, Network, Objective, make_pass
 
     program, front_end = compile_ansatz("strongly_entangling", 4, N_LAYERS), LinearFrontEnd(784, 16)
     circuit = ExactCircuit(AmplitudeEncoding(4), program)
@@ -45,14 +45,8 @@ def distilled_step(X, y, teacher_logits, temperature=3.0, lam=0.5):
     targets = loss.targets(teacher_logits, temperature)
     one_hot = np.eye(N_CLASSES, dtype=np.float32)[y]
     objective = Objective(one_hot, loss, [Lesson(targets, temperature)], lam)
-    rows = np.arange(len(X))
-
-    def step():
-        _, gradient = objective(network.logits(X, rng), rows)
-        network.backward(gradient)
-        optimizer.step(network.parameters, network.gradient)
-
-    return step
+    training = make_pass(network, optimizer, np.ascontiguousarray(X, np.float32), 32)
+    return lambda: training.epoch(objective, shuffle=True, rng=rng)
 
 
 def torch_layer_loop(X, y, teacher_logits, temperature=3.0, lam=0.5, batch_size=32):

@@ -6,7 +6,9 @@ The long one makes well over 10,000 inputs of tests/test_fuzz.py::
 """
 
 import os
+import sys
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -24,3 +26,15 @@ settings.load_profile("quick")
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Workers that each take all cores slow one another down many times over.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def fresh_workers():
+    """Have each module start joblib's worker processes anew.
+
+    One that has grown by 300 MB asks to be replaced, for which it may wait forever.
+    """
+    yield
+    reusable = sys.modules.get("joblib.externals.loky.reusable_executor")
+    if reusable is not None and reusable._executor is not None:
+        reusable._executor.shutdown(wait=True)

@@ -13,7 +13,6 @@ from sklqkd.statevector import DenseKernel, make_kernel
 from sklqkd.statevector.compiled import CompiledKernel
 from sklqkd.statevector.compiled_dense import CompiledDenseKernel
 from sklqkd.statevector.factored import FactoredKernel
-from sklqkd.statevector.kernels import can_stack
 
 from .reference import (
     RandomTemplate,
@@ -74,7 +73,7 @@ def test_random_circuits(seed, n_qubits):
                 assert (adjoint is None) != with_input
 
 
-def test_the_kernel_is_chosen_by_size_and_by_what_is_installed(monkeypatch):
+def test_the_kernel_is_chosen_by_size():
     small, large = (compile_ansatz("rotations", n, 1) for n in (3, 8))
     assert type(make_kernel(small)) is CompiledDenseKernel
     assert type(make_kernel(large)) is CompiledKernel
@@ -85,10 +84,6 @@ def test_the_kernel_is_chosen_by_size_and_by_what_is_installed(monkeypatch):
             kernel = make_kernel(program, np.complex128, compiled=bool(compiled))
             assert type(kernel) is kernel_class
             assert kernel.dtype == np.complex128
-        assert can_stack(program) == (n_qubits == 5)
-    monkeypatch.setattr("sklqkd.statevector.kernels.find_spec", lambda name: None)
-    assert type(make_kernel(small)) is DenseKernel
-    assert type(make_kernel(large)) is FactoredKernel
 
 
 @pytest.mark.parametrize("kernel_class", KERNELS)

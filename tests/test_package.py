@@ -40,7 +40,7 @@ ALLOWED = {
     "circuits": {"encodings", "statevector", "threads"},
     "backends": {"circuits", "threads"},
     "simulation": {"backends", "circuits", "encodings", "statevector"},
-    "training": {"losses", "optimizers"},
+    "training": {"losses", "optimizers", "reducers", "simulation", "statevector"},
     "reducers": {
         *("atomic", "checks", "images", "losses", "optimizers", "persistence", "random_states"),
         "threads",

@@ -24,7 +24,11 @@ import sklqkd.search.fits
 from sklqkd import DistilledQNNClassifier, QNNClassifier
 from sklqkd.datasets import load_digits, take_per_class
 from sklqkd.losses import DISTILLATION_LOSSES, DistillationLoss
-from sklqkd.search import StackedGridSearchCV, StackedRandomizedSearchCV
+from sklqkd.search import (
+    StackedGridSearchCV,
+    StackedHalvingGridSearchCV,
+    StackedRandomizedSearchCV,
+)
 from sklqkd.search.progress import Progress
 from sklqkd.search.runs import SharedFold
 from sklqkd.targets import teacher_word
@@ -47,13 +51,13 @@ def student(digits):
 def n_trained(monkeypatch):
     """Return the numbers of students that were trained together."""
     numbers = []
-    original = sklqkd.search.fits.train_runs
+    original = sklqkd.search.fits._fit_and_score_stack
 
-    def train_runs(runs):
-        numbers.append(len(runs))
-        return original(runs)
+    def stack(X, y, fits, *others):
+        numbers.append(len(fits))
+        return original(X, y, fits, *others)
 
-    monkeypatch.setattr(sklqkd.search.fits, "train_runs", train_runs)
+    monkeypatch.setattr(sklqkd.search.fits, "_fit_and_score_stack", stack)
     return numbers
 
 
@@ -172,13 +176,23 @@ def test_anything_else_is_searched_as_usual(estimator, grid, digits):
     assert_same_results(own.cv_results_, other.cv_results_)
 
 
-def test_a_small_memory_limit_makes_small_stacks(student, digits, n_trained):
-    own = StackedGridSearchCV(student, GRID, cv=2, memory_limit=1, refit=False).fit(*digits)
-    assert n_trained[:8] == [1] * 8
-    n_trained.clear()
-    other = StackedGridSearchCV(student, GRID, cv=2, refit=False).fit(*digits)
-    assert n_trained == [8]
-    assert_same_results(own.cv_results_, other.cv_results_)
+def test_a_small_memory_limit_gives_folds_up(student, digits, monkeypatch):
+    made = []
+
+    class Fold(sklqkd.search.fits._Fold):
+        def __init__(self, *args):
+            made.append(self)
+            super().__init__(*args)
+
+    monkeypatch.setattr(sklqkd.search.fits, "_Fold", Fold)
+    options = {"factor": 2, "resource": "max_iter", "min_resources": 1, "max_resources": 4}
+    search = StackedHalvingGridSearchCV(student, GRID, cv=2, random_state=0, **options)
+    first = clone(search).fit(*digits).cv_results_
+    assert len(made) == 2
+    made.clear()
+    again = clone(search).set_params(memory_limit=1).fit(*digits).cv_results_
+    assert len(made) > 4
+    assert_same_results(again, first)
 
 
 @pytest.mark.parametrize("backend", ["threading", "loky"])

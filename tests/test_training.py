@@ -10,7 +10,7 @@ from sklqkd.losses import DISTILLATION_LOSSES
 from sklqkd.optimizers import Adam
 from sklqkd.reducers.front_ends import LinearFrontEnd
 from sklqkd.simulation import ExactCircuit
-from sklqkd.training import MEASUREMENTS, Lesson, Network, Objective, train_epoch
+from sklqkd.training import MEASUREMENTS, Lesson, Network, Objective, make_pass
 
 from .reference import differences, encode
 
@@ -94,7 +94,7 @@ def test_predictions_do_not_depend_on_the_chunks(n_qubits, dtype, tolerance):
 
 def test_an_epoch_sees_every_row_once_and_learns():
     rng = np.random.default_rng(0)
-    network = make_network("amplitude", "probs", "strongly_entangling", dtype=np.float32)
+    network = make_network("amplitude", "probs", "strongly_entangling")
     network.bind(network.initial_parameters(rng))
     labels = rng.integers(N_CLASSES, size=90)
     X = (rng.normal(size=(90, 8)) * 0.1 + np.eye(8)[labels]).astype(np.float32)
@@ -107,10 +107,8 @@ def test_an_epoch_sees_every_row_once_and_learns():
 
     objective = Recording(np.eye(N_CLASSES, dtype=np.float32)[labels])
     optimizer = Adam(network.size, learning_rate=0.02)
-    losses = [
-        train_epoch(network, optimizer, X, objective, batch_size=16, shuffle=True, rng=rng)
-        for _ in range(20)
-    ]
+    training = make_pass(network, optimizer, X, batch_size=16)
+    losses = [training.epoch(objective, shuffle=True, rng=rng) for _ in range(20)]
     assert sorted(seen) == sorted(list(range(90)) * 20)
     assert losses[-1] < losses[0] / 2
     assert (network.predict_logits(X).argmax(axis=1) == labels).mean() > 0.9

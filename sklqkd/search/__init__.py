@@ -1,19 +1,14 @@
-"""Searches that train their candidates together: scikit-learn's, with the same results.
+"""Searches that share what their candidates have in common: scikit-learn's, with the same results.
 
 :class:`StackedGridSearchCV` and :class:`StackedRandomizedSearchCV` are used as scikit-learn's
-classes of that name without "Stacked". Candidates and folds whose students share their shapes are
-trained as one stack (:mod:`sklqkd.search.stacking`): any temperature, `lam`, learning rate,
-distillation loss, seed and fold. What a teacher says, and what a reducer without trained weights
-makes of the images, is computed once for each fold. Everything else in a search is fitted as usual.
-
-Stacks are for up to 5 qubits on the exact simulator, with the reducer "fc" or one that is fixed;
-more qubits are arithmetic that a stack does not spare, and such students are trained one by one, on
-what their fold shares. Each student equals the one that its own ``fit`` with the same
-`random_state` gives, but for the rounding of floats. The first search after an installation with
-numba (the ``fast`` extra) waits some seconds for the loops to be compiled.
+classes of that name without "Stacked". What a teacher says, and what a reducer without trained
+weights makes of the images, is computed once for each fold, and images are checked once. A stack is
+what one job trains, one student after the other on the folds that they share. Each student is bit
+for bit the one that its own ``fit`` with the same `random_state` gives. Everything else in a search
+is fitted as usual.
 
 Successive halving, :class:`StackedHalvingGridSearchCV` and :class:`StackedHalvingRandomSearchCV`,
-has losers leave the stack, and with ``resource="max_iter"`` the rest train on from where they are
+has losers leave, and with ``resource="max_iter"`` the rest train on from where they are
 (:mod:`sklqkd.search.halving`).
 
 Images without a label are in every training set and in no test set: of these searches by

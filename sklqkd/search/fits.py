@@ -1,8 +1,9 @@
 """The fits of a search, collected from scikit-learn and carried out as stacks.
 
 scikit-learn's searches hand all their fits to joblib. A :class:`SearchBackend` takes the calls
-instead of running them one by one; :class:`Fits` trains the students among them together, in as
-many jobs as the search asks for on whatever backend joblib was set to, and runs the rest as it is.
+instead of running them one by one; :class:`Fits` puts those of students into stacks, which share
+what depends on their folds alone, in as many jobs as the search asks for on whatever backend joblib
+was set to, and runs the rest as it is.
 """
 
 from __future__ import annotations
@@ -28,11 +29,10 @@ from .checkpoint import FinishedFits
 from .jobs import Shared, groups_of
 from .progress import Progress
 from .runs import SharedFold, fix_seed, prepare_run
-from .stacking import train_runs
 
 __all__ = ["Fits", "SearchBackend"]
 
-#: Students of one job: more of them are hardly faster together.
+#: Students of one job.
 STACK = 128
 #: The same where a job may be lost with its machine, or a checkpoint waits for it.
 SHORT_STACK = 32
@@ -233,8 +233,8 @@ def _run_stack(number, shared, fits, memory_limit, states=None, folds=None):
     fits : list
         What :meth:`.jobs.Shared.add` returned.
     memory_limit : float or None
-        In bytes. What would exceed it waits until others are done. None for a share of the free
-        memory of this machine.
+        In bytes. Folds that exceed it are given up. None for a share of the free memory of this
+        machine.
     states : list of (dict or None), default=None
         Where students go on from that were trained before, see :meth:`.runs.SharedRun.state`.
         Given it, the results have a "state" too.
@@ -253,39 +253,23 @@ def _run_stack(number, shared, fits, memory_limit, states=None, folds=None):
 
 
 def _fit_and_score_stack(X, y, fits, memory_limit, states, folds):
-    results: list = [None] * len(fits)
+    """Return what ``_fit_and_score`` returns for each fit, one after the other."""
+    results: list = []
     folds = {} if folds is None else folds
-    waiting: list = []
-    used = 0
     for i, (estimator, kwargs) in enumerate(fits):
         key = tuple(np.asarray(kwargs[part]).tobytes() for part in ("train", "test"))
         if key not in folds:
+            # Fits of one fold follow each other: what goes is what is needed last.
+            if sum(fold.n_bytes for fold in folds.values()) > memory_limit:
+                folds.clear()
             folds[key] = _Fold(estimator, X, y, kwargs)
         known = {} if states is None else {"goes_on": True, "state": states[i]}
         try:
-            fit = _Fit(estimator, folds[key], kwargs, **known)
-        except Exception:  # bad parameters, for instance; see below
-            continue
-        waiting.append((i, fit))
-        used += fit.run.n_bytes
-        if used > memory_limit:
-            _train_and_score(waiting, results)
-            waiting, used = [], 0
-    _train_and_score(waiting, results)
-    for i, (estimator, kwargs) in enumerate(fits):
-        if results[i] is None:
+            results.append(_Fit(estimator, folds[key], kwargs, **known).result())
+        except Exception:  # bad parameters, for instance
             # The usual way fails too, and says so in the usual way.
-            results[i] = _fit_and_score(clone(estimator), X, y, **kwargs)
+            results.append(_fit_and_score(clone(estimator), X, y, **kwargs))
     return results
-
-
-def _train_and_score(waiting, results):
-    start = time.perf_counter()
-    failed = set(map(id, train_runs([fit.run for _, fit in waiting])))
-    share = (time.perf_counter() - start) / max(1, len(waiting))
-    for i, fit in waiting:
-        if id(fit.run) not in failed:
-            results[i] = fit.score(share)
 
 
 class _Fold:
@@ -297,9 +281,14 @@ class _Fold:
         self.train = SharedFold(*_safe_split(estimator, X, y, train))
         self.test = _safe_split(estimator, X, y, test, train)
 
+    @property
+    def n_bytes(self):
+        """About the memory that it takes, in bytes."""
+        return self.train.n_bytes + getattr(self.test[0], "nbytes", 0)
+
 
 class _Fit:
-    """One call of ``_fit_and_score``, whose student is trained in a stack."""
+    """One call of ``_fit_and_score``, on what its fold shares."""
 
     def __init__(self, estimator, fold, kwargs, goes_on=False, state=None):
         start = time.perf_counter()
@@ -317,17 +306,18 @@ class _Fit:
     def _params(self, name, rows):
         return _check_method_params(self.fold.X, params=self.kwargs[name] or {}, indices=rows)
 
-    def score(self, seconds):
+    def result(self):
         """Return what ``_fit_and_score`` returns."""
         start = time.perf_counter()
         kwargs, run, estimator = self.kwargs, self.run, self.estimator
-        del self.run
+        while not run.has_ended:
+            run.epoch(run.n_iter)
         result: dict = {"fit_error": None}
         if self.goes_on:
             result["state"] = run.state()
         run.keep_best()
         vars(estimator).update(run.fitted())
-        result["fit_time"] = self.seconds + seconds + time.perf_counter() - start
+        result["fit_time"] = self.seconds + time.perf_counter() - start
         start = time.perf_counter()
 
         def score(data, rows):

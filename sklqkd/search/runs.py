@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import joblib
+import numpy as np
 from sklearn import config_context, get_config
 
 from ..fingerprints import fingerprint
@@ -33,6 +34,13 @@ class SharedFold:
         self._logits: dict = {}
         self._reduced: dict = {}
         self._first: dict = {}
+
+    @property
+    def n_bytes(self) -> int:
+        """About the memory that it takes, in bytes."""
+        kept = [self.X, *(features for _, features in self._reduced.values())]
+        kept += [value for value in self._first.values() if isinstance(value, np.ndarray)]
+        return sum({id(array): getattr(array, "nbytes", 0) for array in kept}.values())
 
     def ask(self, teacher, X, y, classes, *, cv="prefit", sample_weight=None):
         """Return what a teacher says; see :func:`sklqkd.targets.teacher_word`."""
@@ -88,12 +96,6 @@ class SharedRun(TrainingRun):
 
     def _look_at(self, features, y):
         self._fold.once(("proportions", self._name), super()._look_at, features, y)
-
-    @property
-    def n_bytes(self) -> int:
-        """About the memory that it takes, in bytes."""
-        own = 12 * self.network.parameters.nbytes + 4 * self.objective.one_hot.nbytes
-        return own + (self.features.nbytes if self.validation is not None else 0)
 
     def state(self) -> dict | None:
         """Return where training stands, or None where :meth:`go_on` could not go on from there.

@@ -88,8 +88,8 @@ class StackedGridSearchCV(StackedSearch, GridSearchCV):
         As in :class:`sklearn.model_selection.GridSearchCV`. `n_jobs` counts stacks that are trained
         at a time.
     memory_limit : float, default=None
-        Memory that the students in training may take together, in bytes; ``None`` for half of what
-        is free.
+        Memory that folds may keep, of their images and of what reducers make of them, in bytes;
+        ``None`` for half of what is free.
     checkpoint : str or path, default=None
         File that finished fits are written to, a stack at a time. A search that was stopped, by
         Ctrl-C or a kill, and is started again goes on from there. The data and the estimator have
@@ -166,8 +166,8 @@ return_train_score
         As in :class:`sklearn.model_selection.RandomizedSearchCV`. `n_jobs` counts stacks that are
         trained at a time.
     memory_limit : float, default=None
-        Memory that the students in training may take together, in bytes; ``None`` for half of what
-        is free.
+        Memory that folds may keep, of their images and of what reducers make of them, in bytes;
+        ``None`` for half of what is free.
     checkpoint : str or path, default=None
         File that finished fits are written to, see :class:`StackedGridSearchCV`.
 

@@ -23,7 +23,7 @@ class ExactCircuit:
         The compiled ansatz.
     dtype : dtype, default=numpy.float32
         float32 (states in complex64) or float64 (complex128).
-    compiled : bool, default=None
+    compiled : bool, default=True
         See :func:`sklqkd.statevector.make_kernel`.
     """
 
@@ -33,7 +33,7 @@ class ExactCircuit:
         program: Program,
         dtype=np.float32,
         *,
-        compiled: bool | None = None,
+        compiled: bool = True,
     ):
         self.encoding = encoding
         self.n_qubits = program.n_qubits

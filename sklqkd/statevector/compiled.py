@@ -1,4 +1,4 @@
-"""The factored kernel's inner loops, compiled by numba (the ``fast`` extra).
+"""The factored kernel's inner loops, compiled by numba.
 
 NumPy passes over the states once per operation, and pays for every call; compiled loops make one
 pass for a whole gap, and sum for the gradient only the terms that it needs. Matrix products stay
@@ -7,25 +7,33 @@ with BLAS. The NumPy kernel is the reference, and what runs where numba is not i
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba
 import numpy as np
 
 from .factored import FactoredKernel
 from .local_layers import LocalLayers
 
-__all__ = ["CompiledKernel", "CompiledLayers", "compiled", "slope"]
+__all__ = ["CompiledKernel", "CompiledLayers", "compiled", "merged", "slope"]
 
 
 #: Sums may be reordered, which is what lets them run in vector registers; NaN stays NaN.
 _FASTMATH = {"reassoc", "contract", "nsz"}
+_OPTIONS: dict[str, Any] = {"fastmath": _FASTMATH, "error_model": "numpy", "nogil": True}
 
 
 def compiled(function):
     """Compile a function at its first call, and keep the result on disk where that is possible."""
     try:
-        return numba.njit(cache=True, fastmath=_FASTMATH, error_model="numpy")(function)
+        return numba.njit(cache=True, **_OPTIONS)(function)
     except RuntimeError:  # neither the package's folder nor the user's cache can be written
-        return numba.njit(fastmath=_FASTMATH, error_model="numpy")(function)
+        return numba.njit(**_OPTIONS)(function)
+
+
+def merged(function):
+    """Make a function part of the compiled ones that call it, once, which saves compiling twice."""
+    return numba.njit(inline="always", **_OPTIONS)(function)
 
 
 class CompiledLayers(LocalLayers):
@@ -33,8 +41,8 @@ class CompiledLayers(LocalLayers):
 
     def matrices(self, padded_weights):
         """See :meth:`sklqkd.statevector.local_layers.LocalLayers.matrices`."""
-        out = np.empty(self._cosine_part.shape[1:], complex)
-        parts = (self._cosine_part, self._sine_part)
+        out = np.empty(self.cosine_part.shape[1:], complex)
+        parts = (self.cosine_part, self.sine_part)
         _matrices(padded_weights, self.index, self.scale, self.offset, *parts, self.later, out)
         return out
 

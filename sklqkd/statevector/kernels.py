@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import Protocol
 
 import numpy as np
 
+from .compiled import CompiledKernel
+from .compiled_dense import CompiledDenseKernel
 from .dense import DenseKernel
 from .factored import FactoredKernel
-from .program import PhasePermutation, Program
-from .stacked import StackedCircuit
+from .program import Program
 
-__all__ = [
-    "Kernel",
-    "can_stack",
-    "make_kernel",
-    "make_stacked_circuit",
-]
+__all__ = ["Kernel", "make_kernel"]
 
 #: Above these numbers of qubits the factored kernels are faster (measured).
 DENSE_UP_TO = 5
@@ -53,7 +48,7 @@ class Kernel(Protocol):
         """Pull back the gradient for the last `probabilities`, see `backward`."""
 
 
-def make_kernel(program: Program, dtype=np.complex64, *, compiled: bool | None = None) -> Kernel:
+def make_kernel(program: Program, dtype=np.complex64, *, compiled: bool = True) -> Kernel:
     """Return the kernel that suits the size of `program`.
 
     Parameters
@@ -62,52 +57,14 @@ def make_kernel(program: Program, dtype=np.complex64, *, compiled: bool | None =
     dtype : dtype, default=numpy.complex64
         Of the states; float32 or float64 for real programs (:attr:`Program.is_real`) on real
         states alone.
-    compiled : bool, default=None
-        Whether to use the loops that numba compiles; ``None`` does where it is installed.
+    compiled : bool, default=True
+        False for NumPy's version, which the compiled loops are held to.
 
     Returns
     -------
     kernel : Kernel
     """
-    if find_spec("numba") if compiled is None else compiled:
-        from .compiled import CompiledKernel
-        from .compiled_dense import CompiledDenseKernel
-
-        is_small = program.n_qubits <= DENSE_UP_TO
-        return (CompiledDenseKernel if is_small else CompiledKernel)(program, dtype)
     is_small = program.n_qubits <= DENSE_UP_TO
+    if compiled:
+        return (CompiledDenseKernel if is_small else CompiledKernel)(program, dtype)
     return (DenseKernel if is_small else FactoredKernel)(program, dtype)
-
-
-def can_stack(program: Program) -> bool:
-    """Return whether many students with this circuit are faster together than one by one.
-
-    Examples
-    --------
-    >>> from sklqkd.circuits import compile_ansatz
-    >>> [can_stack(compile_ansatz("strongly_entangling", n, 3)) for n in (4, 8)]
-    [True, False]
-    """
-    turns = (step for step in program.steps if isinstance(step, PhasePermutation))
-    return program.n_qubits <= DENSE_UP_TO and not any(len(step.index) for step in turns)
-
-
-def make_stacked_circuit(program: Program, *, compiled: bool | None = None) -> StackedCircuit:
-    """Return the stacked circuit of a program.
-
-    Parameters
-    ----------
-    program : Program
-    compiled : bool, default=None
-        Whether to use the loops that numba compiles; ``None`` does where it is installed.
-
-    Returns
-    -------
-    circuit : StackedCircuit
-    """
-    if find_spec("numba") if compiled is None else compiled:
-        from .stacked_compiled import CompiledStackedCircuit, can_compile
-
-        if can_compile(program):
-            return CompiledStackedCircuit(program)
-    return StackedCircuit(program)

@@ -32,8 +32,8 @@ class LocalLayers:
             self.scale[slots, i], self.offset[slots, i] = layer.scale, layer.offset
         self.n_weights = n_weights
         self._flat_index = self.index.ravel()
-        self._cosine_part = constant
-        self._sine_part = -1j * axis @ constant
+        self.cosine_part = constant
+        self.sine_part = -1j * axis @ constant
         self.generator = -0.5j * axis
         self.later = np.broadcast_to(np.eye(2, dtype=complex), axis.shape).copy()
 
@@ -41,7 +41,7 @@ class LocalLayers:
         """Return the layers' matrices, shape (n_layers, n_qubits, 2, 2), and keep the slots."""
         half_angle = 0.5 * (self.scale * padded_weights[..., self.index] + self.offset)
         half_angle = half_angle[..., None, None]
-        slots = np.cos(half_angle) * self._cosine_part + np.sin(half_angle) * self._sine_part
+        slots = np.cos(half_angle) * self.cosine_part + np.sin(half_angle) * self.sine_part
         slots = np.moveaxis(slots, -5, 0)
         # later[k] is the product of the slots that follow slot k.
         if self.later.shape != slots.shape:

@@ -18,7 +18,7 @@ from ..feature_scaling import fit_feature_scale, scaled
 from ..optimizers import Adam
 from ..persistence import checksum
 from ..random_states import numpy_generator, random_generator
-from ..training import Network, Objective, train_epoch
+from ..training import Network, Objective, make_pass
 from .features import fit_reducer, make_reducer, reduced
 
 __all__ = ["Architecture", "TrainingRun"]
@@ -172,6 +172,7 @@ class TrainingRun:
         self.validation_scores = list(scores or [])
         self.n_iter = 0
         self.best, self.best_parameters, self.n_no_change = -np.inf, None, 0
+        self._pass = None
 
     def _seed_reducer(self, generator):
         assert self.reducer is not None
@@ -249,16 +250,13 @@ class TrainingRun:
         """Train for one epoch."""
         student = self.student
         self.begin_epoch(number)
-        loss = train_epoch(
-            self.network,
-            self.optimizer,
-            self.features,
-            self.objective,
-            batch_size=student.batch_size,
-            shuffle=student.shuffle,
-            rng=self.rng,
-        )
+        if self._pass is None:
+            given = self.network, self.optimizer, self.features
+            self._pass = make_pass(*given, student.batch_size)
+        loss = self._pass.epoch(self.objective, student.shuffle, self.rng)
         self.end_epoch(number, loss)
+        if self.has_ended:
+            self._pass = None  # it holds the states of all images
 
     def begin_epoch(self, number):
         """Take in what the teachers say in this epoch."""

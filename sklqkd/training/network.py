@@ -10,18 +10,12 @@ is the vector.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 
-from .losses import DistillationLoss, cross_entropy
-from .optimizers import Adam, raise_if_diverged
-
-__all__ = [
-    *("MEASUREMENTS", "Lesson", "Middle", "Network", "Objective", "readout_matrix", "train_epoch"),
-]
+__all__ = ["MEASUREMENTS", "Middle", "Network", "readout_matrix"]
 
 MEASUREMENTS = ("probs", "expval")
 
@@ -113,6 +107,10 @@ class Network:
     parameters, gradient : ndarray of shape (size,)
         The flat vectors: front-end, middle part, head coefficients (n_classes, n_outputs),
         head intercepts (n_classes,).
+    ends : ndarray of int, shape (4,)
+        Where each of these parts ends.
+    order : ndarray of int, shape (n_values,)
+        Where each value of the middle part is among those that a head for all of them sees.
     """
 
     def __init__(
@@ -131,7 +129,7 @@ class Network:
         self.dtype = np.dtype(dtype)
         self._initial_weights = initial_weights or self._random_angles
         self._permutation = middle.permutation
-        self._order = np.argsort(self._permutation)
+        self.order = np.argsort(self._permutation)
         n_values = len(self._permutation)
         readout: np.ndarray | float = (
             readout_matrix(measurement, n_values.bit_length() - 1)
@@ -142,7 +140,7 @@ class Network:
         self.n_outputs = n_values
         if isinstance(readout, np.ndarray):
             self.n_outputs = len(readout)
-            readout = readout[:, self._order]
+            readout = readout[:, self.order]
         self._readout = np.asarray(readout, dtype)
         sizes = [
             front_end.n_parameters if front_end is not None else 0,
@@ -150,20 +148,20 @@ class Network:
             n_classes * self.n_outputs,
             n_classes,
         ]
-        self._ends = np.cumsum(sizes)
-        self.size = int(self._ends[-1])
+        self.ends = np.cumsum(sizes)
+        self.size = int(self.ends[-1])
 
     def learning_rates(self, learning_rate: float) -> float | np.ndarray:
         """Return the learning rate of each parameter, or one number if it is the same for all."""
         if self.front_end is None or self.front_end.step_size == 1:
             return learning_rate
         rates = np.full(self.size, learning_rate, self.dtype)
-        rates[: self._ends[0]] *= self.front_end.step_size
+        rates[: self.ends[0]] *= self.front_end.step_size
         return rates
 
     def parts(self, vector: np.ndarray) -> list[np.ndarray]:
         """Return views of `vector`: front-end, middle part, head coefficients, intercepts."""
-        front_end, weights, coef, intercept = np.split(vector, self._ends[:-1])
+        front_end, weights, coef, intercept = np.split(vector, self.ends[:-1])
         return [front_end, weights, coef.reshape(self.n_classes, self.n_outputs), intercept]
 
     def initial_parameters(self, rng: np.random.Generator) -> np.ndarray:
@@ -207,9 +205,18 @@ class Network:
         """Return the matrix from the middle part's values to logits, (..., n_classes, n_values)."""
         if not self._is_scaled:
             return coef @ self._readout
-        head = coef.take(self._order, axis=-1)
+        head = coef.take(self.order, axis=-1)
         head *= self._readout
         return head
+
+    def readout_parts(self) -> tuple[np.ndarray, float]:
+        """Return the matrix from values to outputs, (n_outputs, n_values), and a factor.
+
+        The matrix has no rows where outputs are the values times the factor, in another order.
+        """
+        if self._is_scaled:
+            return np.empty((0, len(self.order)), self.dtype), float(self._readout)
+        return np.ascontiguousarray(self._readout), 1.0
 
     def coef_gradient(self, head_gradient: np.ndarray) -> np.ndarray:
         """Pull a gradient for :meth:`head` back to the coefficients."""
@@ -250,117 +257,3 @@ class Network:
             chunk = np.asarray(X[start : start + rows], self.dtype)
             logits[start : start + rows] = self._forward(chunk, keep=False)
         return logits
-
-
-class Lesson(NamedTuple):
-    """What one teacher says about the images.
-
-    Attributes
-    ----------
-    targets : ndarray of shape (n_samples, n_classes)
-        As :attr:`sklqkd.losses.DistillationLoss.targets` makes them.
-    temperature : float
-    weight : float
-        Share of this teacher in the distillation term; the shares of all sum to 1.
-    """
-
-    targets: np.ndarray
-    temperature: float
-    weight: float = 1.0
-
-
-@dataclass
-class Objective:
-    """What a student is trained on: (1 - lam) * cross-entropy + lam * distillation loss.
-
-    Attributes
-    ----------
-    one_hot : ndarray of shape (n_samples, n_classes)
-        The labels; for images without one, the teachers' favourite.
-    loss : DistillationLoss or None
-    lessons : sequence of Lesson
-        One for each teacher; none for plain cross-entropy.
-    lam : float
-    sample_weight : ndarray of shape (n_samples,) or None
-        Weights of mean 1, for the distillation term.
-    label_weight : ndarray of shape (n_samples,) or None
-        The same for the cross-entropy, 0 for images without a label.
-    """
-
-    one_hot: np.ndarray
-    loss: DistillationLoss | None = None
-    lessons: Sequence[Lesson] = ()
-    lam: float = 0.0
-    sample_weight: np.ndarray | None = None
-    label_weight: np.ndarray | None = None
-
-    def take(self, rows: np.ndarray) -> Objective:
-        """Return the objective of some of the images."""
-        weights = self.sample_weight, self.label_weight
-        return Objective(
-            self.one_hot[rows],
-            self.loss,
-            [lesson._replace(targets=lesson.targets[rows]) for lesson in self.lessons],
-            self.lam,
-            *(None if weight is None else weight[rows] for weight in weights),
-        )
-
-    def __call__(self, logits: np.ndarray, rows: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return the mean loss of a batch and its gradient with respect to the logits."""
-        one_hot = self.one_hot[rows]
-        losses, gradient = cross_entropy(logits, one_hot)
-        share = 1 - self.lam if self.lessons else 1.0
-        if self.label_weight is not None:
-            weights = share * self.label_weight[rows]
-            losses = losses * weights
-            gradient *= weights[:, None]
-        elif share != 1:
-            losses = losses * share
-            gradient *= share
-        for lesson in self.lessons:
-            assert self.loss is not None
-            targets = lesson.targets[rows]
-            soft, soft_gradient = self.loss.loss(logits, targets, lesson.temperature, one_hot)
-            share = self.lam * lesson.weight
-            if self.sample_weight is None:
-                losses = losses + share * soft
-                soft_gradient *= share
-            else:
-                weights = share * self.sample_weight[rows]
-                losses = losses + weights * soft
-                soft_gradient = soft_gradient * weights[:, None]
-            gradient += soft_gradient
-        gradient /= len(rows)
-        return float(losses.mean()), gradient
-
-
-def train_epoch(
-    network: Network,
-    optimizer: Adam,
-    X: np.ndarray,
-    objective: Objective,
-    *,
-    batch_size: int,
-    shuffle: bool,
-    rng: np.random.Generator,
-) -> float:
-    """Pass once over the data in mini-batches and return the mean loss on the way.
-
-    Raises a ValueError if training has diverged at the end.
-    """
-    total = 0.0
-    with np.errstate(over="ignore", invalid="ignore"):  # told of once, below
-        for rows in _batches(len(X), batch_size, shuffle, rng):
-            logits = network.logits(X[rows], rng)
-            loss, gradient = objective(logits, rows)
-            network.backward(gradient)
-            optimizer.step(network.parameters, network.gradient)
-            total += loss * len(rows)
-    raise_if_diverged(total, network.parameters, optimizer.second_moment)
-    return total / len(X)
-
-
-def _batches(n_samples, batch_size, shuffle, rng) -> Iterator[np.ndarray]:
-    order = rng.permutation(n_samples) if shuffle else np.arange(n_samples)
-    for start in range(0, n_samples, batch_size):
-        yield order[start : start + int(batch_size)]

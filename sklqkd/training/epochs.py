@@ -1,0 +1,194 @@
+"""One pass of a network over its images, in compiled loops where they know it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..optimizers import Adam, raise_if_diverged
+from ..reducers.front_ends import LinearFrontEnd
+from ..simulation import ExactCircuit
+from ..statevector.unitary import UnitaryCircuit, can_be_unitary
+from .encoding_loops import Encoder
+from .loops import Inputs, Learner, adam, backward, epoch, forward
+from .loss_loops import soft_losses
+from .network import Network
+from .objective import Objective
+
+__all__ = ["CompiledPass", "Pass", "make_pass"]
+
+
+def make_pass(network: Network, optimizer: Adam, X: np.ndarray, batch_size: int) -> Pass:
+    """Return what trains a network on images, compiled if there are loops for its parts.
+
+    Parameters
+    ----------
+    network : Network
+        Bound to its parameters.
+    optimizer : Adam
+    X : ndarray of float32, shape (n_samples, n_features)
+    batch_size : int
+    """
+    middle, front_end = network.middle, network.front_end
+    is_known = (
+        type(middle) is ExactCircuit
+        and can_be_unitary(middle.program)
+        and (front_end is None or isinstance(front_end, LinearFrontEnd))
+        and network.dtype == np.float32
+    )
+    return (CompiledPass if is_known else Pass)(network, optimizer, X, batch_size)
+
+
+class Pass:
+    """Trains any network, step by step.
+
+    Parameters
+    ----------
+    network : Network
+    optimizer : Adam
+    X : ndarray of float32, shape (n_samples, n_features)
+    batch_size : int
+    """
+
+    def __init__(self, network: Network, optimizer: Adam, X: np.ndarray, batch_size: int):
+        self.network, self.optimizer, self.X = network, optimizer, X
+        self.batch_size = min(int(batch_size), len(X))
+
+    def epoch(self, objective: Objective, shuffle: bool, rng: np.random.Generator) -> float:
+        """Pass once over the data in mini-batches and return the mean loss on the way.
+
+        Raises
+        ------
+        ValueError
+            If training has diverged at the end.
+        """
+        n_samples = len(self.X)
+        order = rng.permutation(n_samples) if shuffle else np.arange(n_samples)
+        with np.errstate(over="ignore", invalid="ignore"):  # told of once, below
+            total = self._total(order, objective, rng)
+        raise_if_diverged(total, self.network.parameters, self.optimizer.second_moment)
+        return total / n_samples
+
+    def _total(self, order, objective, rng):
+        total = 0.0
+        for rows in self._batches(order):
+            logits = self.network.logits(self.X[rows], rng)
+            loss, gradient = objective(logits, rows)
+            self.network.backward(gradient)
+            self.optimizer.step(self.network.parameters, self.network.gradient)
+            total += loss * len(rows)
+        return total
+
+    def _batches(self, order) -> Iterator[np.ndarray]:
+        for start in range(0, len(order), self.batch_size):
+            yield order[start : start + self.batch_size]
+
+
+class CompiledPass(Pass):
+    """Trains a small exact circuit, on fixed features or behind a linear front-end.
+
+    A loss without compiled loops is called between the compiled halves of a step.
+    """
+
+    def __init__(self, network, optimizer, X, batch_size):
+        super().__init__(network, optimizer, X, batch_size)
+        assert isinstance(network.middle, ExactCircuit)
+        self._circuit = network.middle
+        self._rate = np.float32(network.learning_rates(optimizer.learning_rate))
+        self._constants = optimizer.beta_1, optimizer.beta_2, optimizer.epsilon
+        self._inputs = self._make_inputs()
+        self._learner = self._make_learner()
+        self._known, self._soft = None, None
+
+    def _make_inputs(self):
+        network, X, batch = self.network, self.X, self.batch_size
+        encoding, front_end = self._circuit.encoding, network.front_end
+        has_front_end = front_end is not None
+        if not has_front_end:
+            state = encoding.forward(X).T
+            if np.iscomplexobj(state):
+                state = np.concatenate([state.real, state.imag], axis=1)
+            table, n_components, scale = np.ascontiguousarray(state, np.float32), 1, 1.0
+        else:
+            table, n_components, scale = X, front_end.n_components, front_end.scale
+        return Inputs(
+            table=table,
+            has_front_end=has_front_end,
+            scale=np.float32(scale),
+            encoder=Encoder.of(encoding, n_components, batch if has_front_end else 1),
+            images=np.empty((batch if has_front_end else 0, X.shape[1]), np.float32),
+            features=np.empty((batch, n_components), np.float32),
+            slopes=np.empty((batch, n_components), np.float32),
+        )
+
+    def _make_learner(self):
+        network, optimizer, circuit = self.network, self.optimizer, self._circuit
+        size, n_classes = 2**circuit.n_qubits, network.n_classes
+        width = size if circuit.encoding.is_real else 2 * size
+        readout, factor = network.readout_parts()
+
+        def rows(n_columns):
+            return np.empty((self.batch_size, n_columns), np.float32)
+
+        return Learner(
+            parameters=network.parameters,
+            gradient=network.gradient,
+            first_moment=optimizer.first_moment,
+            second_moment=optimizer.second_moment,
+            ends=np.array(network.ends[:-1]),
+            circuit=UnitaryCircuit.of(circuit.program),
+            order=network.order,
+            readout=readout,
+            factor=np.float32(factor),
+            matrix=np.empty((2 * size, width), np.float32),
+            gram=np.empty((2 * size, width), np.float32),
+            head=np.empty((n_classes, size), np.float32),
+            head_gradient=np.empty((n_classes, size), np.float32),
+            states=rows(width),
+            final=rows(2 * size),
+            values=rows(size),
+            logits=rows(n_classes),
+            slopes=rows(n_classes),
+            towards=rows(size),
+            pulled=rows(width),
+        )
+
+    def _total(self, order, objective, rng):
+        soft = self._read(objective)
+        if soft is None:
+            return self._steps(order, objective)
+        optimizer = self.optimizer
+        total = epoch(
+            order,
+            self.batch_size,
+            self._inputs,
+            self._learner,
+            soft,
+            self._rate,
+            optimizer.n_steps,
+            self._constants,
+        )
+        optimizer.n_steps += -(-len(order) // self.batch_size)
+        return total
+
+    def _read(self, objective):
+        """Return the objective as the loops read it, made anew where it has changed."""
+        lessons = [(id(lesson.targets), *lesson[1:]) for lesson in objective.lessons]
+        known = (id(objective), objective.lam, lessons)
+        if known != self._known:
+            self._known, self._soft = known, soft_losses(objective, self.batch_size)
+        return self._soft
+
+    def _steps(self, order, objective):
+        total, learner, optimizer = 0.0, self._learner, self.optimizer
+        moments = optimizer.first_moment, optimizer.second_moment
+        for rows in self._batches(order):
+            forward(rows, self._inputs, learner)
+            loss, learner.slopes[: len(rows)] = objective(learner.logits[: len(rows)], rows)
+            backward(len(rows), self._inputs, learner)
+            optimizer.n_steps += 1
+            given = self._rate, optimizer.n_steps, self._constants
+            adam(learner.parameters, learner.gradient, *moments, *given)
+            total += loss * len(rows)
+        return total
