@@ -116,10 +116,9 @@ def test_what_is_no_unitary_of_layers():
 
 
 KNOWN = {
-    "hinton": DISTILLATION_LOSSES["hinton"],
-    "paper": DISTILLATION_LOSSES["paper"],
-    "label_smoothing": DISTILLATION_LOSSES["label_smoothing"],
-    "virtual_teacher": DISTILLATION_LOSSES["virtual_teacher"],
+    **DISTILLATION_LOSSES,
+    "weighted": with_constants("decoupled", alpha=3.0, beta=0.5),
+    "correlated": with_constants("dist", gamma=3.0, beta=0.5),
     "more smoothing": with_constants("label_smoothing", epsilon=0.4),
     "another teacher": with_constants("virtual_teacher", probability=0.7),
 }
@@ -145,13 +144,13 @@ def test_losses_are_those_of_the_objective(name, weighted, size):
     slopes = np.empty_like(logits)
     found = losses(rows, soft_losses(objective, 8), logits, slopes)
     assert found / 7 == pytest.approx(expected, rel=1e-5, abs=1e-5)
-    assert_allclose(slopes[:7], expected_slopes, atol=1e-6)
+    assert_allclose(slopes[:7], expected_slopes, atol=1e-6 if size == 1 else 1e-5)
 
 
-def test_losses_without_loops():
-    for name in ("dist", "decoupled", "logit_mse", "standardized"):
-        objective = Objective(np.eye(3), DISTILLATION_LOSSES[name], [Lesson(np.eye(3), 1.0)], 0.5)
-        assert soft_losses(objective, 3) is None
+def test_a_loss_of_ones_own_has_no_loops():
+    own = DISTILLATION_LOSSES["hinton"]._replace(loss=lambda *given: given)
+    objective = Objective(np.eye(3), own, [Lesson(np.eye(3), 1.0)], 0.5)
+    assert soft_losses(objective, 3) is None
     assert soft_losses(Objective(np.eye(3)), 3) is not None
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -100,6 +102,7 @@ class CompiledPass(Pass):
         self._inputs = self._make_inputs()
         self._learner = self._make_learner()
         self._known, self._soft = None, None
+        _tell_of_compiling()
 
     def _make_inputs(self):
         network, X, batch = self.network, self.X, self.batch_size
@@ -192,3 +195,12 @@ class CompiledPass(Pass):
             adam(learner.parameters, learner.gradient, *moments, *given)
             total += loss * len(rows)
         return total
+
+
+def _tell_of_compiling():
+    """Say so where the first epoch waits for the loops to be compiled."""
+    if epoch.signatures or any(Path(epoch.stats.cache_path).glob("loops.epoch-*.nbi")):
+        return
+    logging.getLogger("sklqkd").warning(
+        "Compiling the training loops, once on this machine: some 20 seconds."
+    )

@@ -7,19 +7,39 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..losses import hinton, label_smoothing, paper, softened, virtual_teacher
+from ..losses import (
+    decoupled,
+    dist,
+    hinton,
+    label_smoothing,
+    logit_mse,
+    paper,
+    softened,
+    standardized,
+    virtual_teacher,
+)
 from ..losses.softmax import TINY
 from ..statevector.compiled import compiled, merged
+from . import matching_loops
 from .objective import Objective
 
 __all__ = ["SoftLosses", "losses", "soft_losses"]
+
+_SOFT, _LOGIT_MSE, _STANDARDIZED, _DECOUPLED, _DIST = range(5)
+_OTHERS = {
+    logit_mse: (_LOGIT_MSE, {}),
+    standardized: (_STANDARDIZED, {}),
+    decoupled: (_DECOUPLED, {"alpha": 1.0, "beta": 8.0}),
+    dist: (_DIST, {"beta": 1.0, "gamma": 1.0}),
+}
 
 
 class SoftLosses(NamedTuple):
     """What a student is trained on, as the loops read it.
 
     The loss of an image is ``hard`` times its cross-entropy with `one_hot`, plus for each lesson
-    ``soft T^2`` times the divergence at temperature T of its logits from `targets`.
+    ``soft T^2`` times the divergence at temperature T of its logits from `targets`, or ``soft``
+    times another loss, by its `kinds`.
 
     Attributes
     ----------
@@ -30,6 +50,9 @@ class SoftLosses(NamedTuple):
         Of the targets, negative: the sums of t log t; 0 where the loss is a cross-entropy.
     soft : ndarray of shape (n_lessons, n_samples)
     temperatures : ndarray of shape (n_lessons,)
+    kinds : ndarray of int, shape (n_lessons,)
+    constants : ndarray of shape (n_lessons, 2)
+        Of the other losses, in the order of their arguments.
     shifted, scaled, exponentials : ndarray of shape (batch_size, n_classes)
     bits : ndarray of int32, shape (batch_size * n_classes,)
     powers : ndarray of float32, shape (batch_size * n_classes,)
@@ -42,6 +65,8 @@ class SoftLosses(NamedTuple):
     entropies: np.ndarray
     soft: np.ndarray
     temperatures: np.ndarray
+    kinds: np.ndarray
+    constants: np.ndarray
     shifted: np.ndarray
     scaled: np.ndarray
     exponentials: np.ndarray
@@ -68,6 +93,7 @@ def soft_losses(objective: Objective, batch_size: int) -> SoftLosses | None:
     entropies = np.zeros((len(lessons), n_samples), np.float32)
     soft = np.zeros((len(lessons), n_samples), np.float32)
     temperatures = np.ones(len(lessons), np.float32)
+    kinds, own = np.zeros(len(lessons), int), np.zeros((len(lessons), 2), np.float32)
     for k, lesson in enumerate(lessons):
         assert objective.loss is not None
         loss = objective.loss.loss
@@ -85,10 +111,15 @@ def soft_losses(objective: Objective, batch_size: int) -> SoftLosses | None:
             rest = (1 - constants.get("probability", 0.99)) / (n_classes - 1)
             words = np.log(np.maximum((1 - rest * n_classes) * one_hot + rest, TINY))
             targets[k] = softened(words, lesson.temperature)
-        elif loss in (hinton, paper):
+        elif loss in (hinton, paper, *_OTHERS):
             targets[k] = lesson.targets
         else:
             return None
+        if loss in _OTHERS:
+            kinds[k], defaults = _OTHERS[loss]
+            own[k, : len(defaults)] = list((defaults | constants).values())
+            if loss is not standardized:
+                continue
         if loss is paper:  # it has a cross-entropy of its own
             hard += soft[k]
         entropies[k] = np.vecdot(targets[k], np.log(np.maximum(targets[k], TINY)))
@@ -100,6 +131,8 @@ def soft_losses(objective: Objective, batch_size: int) -> SoftLosses | None:
         entropies=entropies,
         soft=soft,
         temperatures=temperatures,
+        kinds=kinds,
+        constants=own,
         shifted=np.empty((batch_size, n_classes), np.float32),
         scaled=np.empty((batch_size, n_classes), np.float32),
         exponentials=np.empty((batch_size, n_classes), np.float32),
@@ -121,7 +154,7 @@ def losses(rows, soft, logits, slopes):
         The first `batch` rows are read, and written.
     """
     batch, n_classes = len(rows), logits.shape[1]
-    shifted, scaled, exponentials = soft.shifted, soft.scaled, soft.exponentials
+    shifted, exponentials = soft.shifted, soft.exponentials
     for b in range(batch):
         greatest = logits[b, 0]
         for c in range(1, n_classes):
@@ -142,23 +175,50 @@ def losses(rows, soft, logits, slopes):
         for c in range(n_classes):
             slopes[b, c] = (share * inverse) * (exponentials[b, c] * normal - one_hot[c])
     for k in range(len(soft.temperatures)):
-        temperature = soft.temperatures[k]
-        colder = np.float32(1) / temperature
-        for b in range(batch):
-            for c in range(n_classes):
-                scaled[b, c] = colder * shifted[b, c]
-        _exponentials(batch * n_classes, scaled.ravel(), soft, exponentials.ravel())
-        for b in range(batch):
-            target, share = soft.targets[k, rows[b]], temperature * soft.soft[k, rows[b]]
-            denominator, match = np.float32(0), np.float32(0)
-            for c in range(n_classes):
-                denominator += exponentials[b, c]
-                match += target[c] * scaled[b, c]
-            divergence = np.log(denominator) - match + soft.entropies[k, rows[b]]
-            total += temperature * share * divergence
-            normal = np.float32(1) / denominator
-            for c in range(n_classes):
-                slopes[b, c] += (share * inverse) * (exponentials[b, c] * normal - target[c])
+        kind, temperature, constants = soft.kinds[k], soft.temperatures[k], soft.constants[k]
+        targets, entropies, shares = soft.targets[k], soft.entropies[k], soft.soft[k]
+        if kind == _LOGIT_MSE:
+            total += matching_loops.logit_mse(rows, targets, shares, logits, slopes)
+        elif kind == _STANDARDIZED:
+            total += matching_loops.standardized(
+                rows, targets, entropies, shares, temperature, logits, slopes
+            )
+        elif kind == _DECOUPLED:
+            total += matching_loops.decoupled(
+                rows, soft.one_hot, targets, shares, temperature, constants, logits, slopes
+            )
+        elif kind == _DIST:
+            total += matching_loops.correlations(
+                rows, targets, shares, temperature, constants, logits, slopes
+            )
+        else:
+            total += _softened(rows, k, soft, slopes)
+    return total
+
+
+@merged
+def _softened(rows, k, soft, slopes):
+    """Add cross-entropies at a temperature."""
+    batch, n_classes = len(rows), slopes.shape[1]
+    shifted, scaled, exponentials = soft.shifted, soft.scaled, soft.exponentials
+    temperature = soft.temperatures[k]
+    colder, inverse = np.float32(1) / temperature, np.float32(1) / np.float32(batch)
+    for b in range(batch):
+        for c in range(n_classes):
+            scaled[b, c] = colder * shifted[b, c]
+    _exponentials(batch * n_classes, scaled.ravel(), soft, exponentials.ravel())
+    total = 0.0
+    for b in range(batch):
+        target, share = soft.targets[k, rows[b]], temperature * soft.soft[k, rows[b]]
+        denominator, match = np.float32(0), np.float32(0)
+        for c in range(n_classes):
+            denominator += exponentials[b, c]
+            match += target[c] * scaled[b, c]
+        divergence = np.log(denominator) - match + soft.entropies[k, rows[b]]
+        total += temperature * share * divergence
+        normal = np.float32(1) / denominator
+        for c in range(n_classes):
+            slopes[b, c] += (share * inverse) * (exponentials[b, c] * normal - target[c])
     return total
 
 
