@@ -1,7 +1,7 @@
 """What a search costs, beside one fit and beside scikit-learn's search, in one run.
 
 ``python benchmarks/search.py`` writes ``search.csv``, ``search.md`` and ``search.png``: the cost of
-1 to 64 candidates trained as one stack, in fits of one of them; and 24 candidates x 5 folds in
+1 to 64 candidates of a stacked search, in fits of one of them; and 24 candidates x 5 folds in
 :class:`sklqkd.search.StackedGridSearchCV` and in scikit-learn's GridSearchCV with two jobs, with
 the scores of both; and successive halving over the epochs in both. What is compared takes turns,
 and the median counts. ``--quick`` takes less than a minute.

@@ -1,8 +1,8 @@
 """A search on several machines: scikit-learn's interface, joblib's Dask backend.
 
-Starts a cluster of local processes, or uses the one whose scheduler is named. Students that share
-their shapes are trained as stacks, and each stack is a task of the cluster; the images are sent to
-a machine once. Workers may join during the search or die: what they had is done again by others.
+Starts a cluster of local processes, or uses the one whose scheduler is named. Students are put into
+stacks, and each stack is a task of the cluster; the images are sent to a machine once. Workers may
+join during the search or die: what they had is done again by others.
 
     python examples/distributed_search.py [--scheduler tcp://ADDRESS:8786] [--dataset digits|mnist]
 

@@ -2,7 +2,7 @@
 
 Every pair of a reducer (how an image becomes a few features) and an encoding (how the features
 become a quantum state) is cross-validated on 20 labelled images per class. StackedGridSearchCV is
-used as scikit-learn's GridSearchCV and trains students of the same shape as one stack.
+used as scikit-learn's GridSearchCV and shares what candidates have in common.
 
 What to see: "fc", which is trained together with the circuit, is best with amplitudes. Pooling and
 cropping need the 16 features of amplitude encoding; the other encodings take 4 or 8. PCA puts the

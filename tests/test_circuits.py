@@ -238,3 +238,22 @@ def test_fixed_unitaries_and_nested_templates_compile():
     for kernel_class in KERNELS:
         kernel = kernel_class(compile_ansatz(nested, 4, 1), np.complex128)
         assert_same_up_to_phase(run(kernel, weights, states), expected, 1e-12)
+
+
+@pytest.mark.parametrize("n_qubits", [1, 2, 3, 5])
+@pytest.mark.parametrize("ansatz", ["strongly_entangling", "basic_entangler", "rotations"])
+def test_named_ansaetze_are_their_templates(ansatz, n_qubits):
+    """Which are PennyLane's: the same steps, traced and by name."""
+    n_layers = 4  # CNOTs of every range
+    template = ansatz_template(ansatz)
+
+    def own(weights, wires):
+        template(weights, wires=wires)
+
+    own.shape = ansatz_shape(ansatz, n_qubits, n_layers)
+    named, traced = (compile_ansatz(a, n_qubits, n_layers) for a in (ansatz, own))
+    assert named.n_weights == traced.n_weights
+    for first, second in zip(named.steps, traced.steps, strict=True):
+        assert type(first) is type(second)
+        for name in vars(first):
+            np.testing.assert_allclose(vars(first)[name], vars(second)[name], atol=1e-12)

@@ -10,9 +10,10 @@ import numpy as np
 
 from ..statevector import Gate, LocalLayer, PhasePermutation, Program
 from ..threads import in_pennylane
+from .named import named_operations
 from .operators import ATOL, Angle, Traced
 from .primitives import diagonalised, primitives
-from .templates import ansatz_shape, ansatz_template, no_gates
+from .templates import ANSATZ_NAMES, ansatz_shape, ansatz_template
 from .tracing import trace_ansatz
 
 __all__ = ["compile_ansatz"]
@@ -53,14 +54,16 @@ def compile_ansatz(ansatz: str | Callable, n_qubits: int, n_layers: int) -> Prog
 
 @lru_cache(maxsize=64)
 def _compile_named(ansatz: str, n_qubits: int, n_layers: int) -> Program:
-    return _compile(ansatz_template(ansatz), ansatz_shape(ansatz, n_qubits, n_layers), n_qubits)
+    if ansatz not in ANSATZ_NAMES:
+        ansatz_template(ansatz)  # raises the error that names them
+    n_weights = int(np.prod(ansatz_shape(ansatz, n_qubits, n_layers)))
+    operations = named_operations(ansatz, n_qubits, n_layers)
+    return Program(n_qubits, n_weights, tuple(_fuse(operations, n_qubits)))
 
 
 @in_pennylane
 def _compile(template: Callable, shape: tuple[int, ...], n_qubits: int) -> Program:
     n_weights = int(np.prod(shape))
-    if template is no_gates:
-        return Program(n_qubits, n_weights, ())
     operations = diagonalised(trace_ansatz(template, shape, n_qubits, [primitives]))
     turning = [one.angle for one in operations if one.angle is not None]
     if n_weights and all(angle.weight < 0 for angle in turning):

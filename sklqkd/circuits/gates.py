@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..threads import in_pennylane
+from .named import PAULI
 from .operators import (
     ATOL,
     CONSTANT,
@@ -27,7 +28,7 @@ from .operators import (
     rotations_of,
     unitary_matrix,
 )
-from .primitives import PAULI, diagonalised, primitives
+from .primitives import diagonalised, primitives
 from .templates import ansatz_shape, ansatz_template
 from .tracing import trace_ansatz
 

@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 
+from .named import PAULI
 from .operators import (
     ATOL,
     CONSTANT,
@@ -19,13 +20,8 @@ from .operators import (
     unitary_matrix,
 )
 
-__all__ = ["PAULI", "diagonalised", "primitives"]
+__all__ = ["diagonalised", "primitives"]
 
-PAULI = {
-    "X": np.array([[0, 1], [1, 0]], complex),
-    "Y": np.array([[0, -1j], [1j, 0]], complex),
-    "Z": np.array([[1, 0], [0, -1]], complex),
-}
 _AXES = {"RX": "X", "RY": "Y", "RZ": "Z", "PhaseShift": "Z"}
 _HADAMARD = np.array([[1, 1], [1, -1]], complex) / np.sqrt(2)
 _S_HADAMARD = np.diag([1, 1j]) @ _HADAMARD  # turns Z into Y

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import nullcontext
+from threading import Event
 
 import joblib
 import numpy as np
@@ -23,6 +24,7 @@ from sklearn.utils.validation import _check_method_params, _num_samples
 
 from ..cluster import dask_client, place
 from ..students.base import Student
+from ..students.quantum import EXACT
 from ..teacher_warnings import collected, warn_of_teacher
 from ..threads import one_thread
 from .checkpoint import FinishedFits
@@ -121,13 +123,18 @@ class Fits:
         results, keys = self._known(calls)
         progress = Progress(self._search, calls, results)
         todo = [i for i, result in enumerate(results) if result is None]
-        groups, jobs = self._jobs(calls, todo)
+        # Compiled epochs let other threads run, which copy nothing; PennyLane's devices do not.
+        is_exact = getattr(self._search.estimator, "backend", EXACT) == EXACT
+        prefer = "threads" if is_exact and todo else None
+        backend = joblib.parallel.get_active_backend(prefer=prefer)[0]
+        stop = Event() if getattr(backend, "supports_sharedmem", False) else None
+        groups, jobs = self._jobs(calls, todo, stop)
         states = {}
-        can_stream = joblib.parallel.get_active_backend()[0].supports_return_generator
+        can_stream = backend.supports_return_generator
         # In any order: what is done is kept, though an earlier stack takes longer.
         order = "generator_unordered" if can_stream else "list"
         try:
-            parallel = Parallel(n_jobs=self._search.n_jobs, return_as=order)
+            parallel = Parallel(n_jobs=self._search.n_jobs, return_as=order, prefer=prefer)
             for number, outcomes, messages in parallel(jobs):
                 for kind, message in messages.items():
                     warn_of_teacher(kind, message)
@@ -139,8 +146,11 @@ class Fits:
                 if self._checkpoint is not None:
                     self._checkpoint.add({keys[i]: outcome for i, outcome in done.items()})
                 progress.add(done)
-        except KeyboardInterrupt as stop:
-            stop.add_note(self._what_is_kept(progress))
+        except BaseException as error:
+            if stop is not None:
+                stop.set()  # threads cannot be killed
+            if isinstance(error, KeyboardInterrupt):
+                error.add_note(self._what_is_kept(progress))
             raise
         self._states = states
         return results
@@ -160,7 +170,7 @@ class Fits:
             return f"{done} were done, and are lost. With checkpoint=PATH a search keeps them."
         return f"{done} are kept in {self._checkpoint.path!r}. The same search goes on from there."
 
-    def _jobs(self, calls, todo):
+    def _jobs(self, calls, todo, stop):
         """Return what calls each job makes, and the jobs."""
         if not todo:
             return [], []
@@ -176,7 +186,7 @@ class Fits:
         elif not is_cluster:
             memory_limit = _free_memory() / 2 / n_workers
         is_short = is_cluster or self._checkpoint is not None
-        options: dict = {"memory_limit": memory_limit}
+        options: dict = {"memory_limit": memory_limit, "stop": stop}
         if n_workers == 1:
             n_bytes = getattr(shared.X, "nbytes", 0)
             if len(self._folds) * n_bytes > memory_limit:
@@ -223,7 +233,7 @@ def _run_one(number, shared, function, estimator, kwargs):
     return number, results, dict(messages)
 
 
-def _run_stack(number, shared, fits, memory_limit, states=None, folds=None):
+def _run_stack(number, shared, fits, memory_limit, stop=None, states=None, folds=None):
     """Return the number of the job, what ``_fit_and_score`` returns for each fit, and warnings.
 
     Parameters
@@ -235,6 +245,8 @@ def _run_stack(number, shared, fits, memory_limit, states=None, folds=None):
     memory_limit : float or None
         In bytes. Folds that exceed it are given up. None for a share of the free memory of this
         machine.
+    stop : threading.Event, default=None
+        Set where the search has ended before its fits have.
     states : list of (dict or None), default=None
         Where students go on from that were trained before, see :meth:`.runs.SharedRun.state`.
         Given it, the results have a "state" too.
@@ -248,15 +260,17 @@ def _run_stack(number, shared, fits, memory_limit, states=None, folds=None):
     alone = joblib.parallel_config(backend="sequential") if on_cluster else nullcontext()
     with alone, one_thread(), collected() as messages:  # cores are for jobs
         fits = [(shared.estimator, shared.kwargs(*fit)) for fit in fits]
-        results = _fit_and_score_stack(shared.X, shared.y, fits, memory_limit, states, folds)
+        results = _fit_and_score_stack(shared.X, shared.y, fits, memory_limit, stop, states, folds)
     return number, results, dict(messages)
 
 
-def _fit_and_score_stack(X, y, fits, memory_limit, states, folds):
+def _fit_and_score_stack(X, y, fits, memory_limit, stop, states, folds):
     """Return what ``_fit_and_score`` returns for each fit, one after the other."""
     results: list = []
     folds = {} if folds is None else folds
     for i, (estimator, kwargs) in enumerate(fits):
+        if stop is not None and stop.is_set():
+            raise RuntimeError("The search was stopped.")
         key = tuple(np.asarray(kwargs[part]).tobytes() for part in ("train", "test"))
         if key not in folds:
             # Fits of one fold follow each other: what goes is what is needed last.

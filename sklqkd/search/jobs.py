@@ -6,7 +6,7 @@ from numbers import Number
 
 __all__ = ["Shared", "groups_of"]
 
-#: Parameters that students of one stack may differ in; any other may change their shapes.
+#: Parameters that students may differ in and share all of a fold; any other may part them.
 FREE = {
     *("distillation", "lam", "learning_rate_init", "max_iter", "n_iter_no_change"),
     *("random_state", "teacher", "temperature", "tol"),
