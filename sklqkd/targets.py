@@ -12,14 +12,9 @@ import numpy as np
 from scipy.special import logsumexp
 from sklearn.base import clone
 from sklearn.model_selection import check_cv
-from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import (
-    _num_samples,
-    assert_all_finite,
-    check_array,
-    has_fit_parameter,
-)
+from sklearn.utils.validation import assert_all_finite, check_array, has_fit_parameter
 
+from ._sklearn import _num_samples, _safe_indexing
 from .checks import check_size, refuses_overflow
 from .teacher_checks import is_fitted
 

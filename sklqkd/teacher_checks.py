@@ -7,8 +7,9 @@ import sys
 import numpy as np
 from sklearn.base import is_regressor
 from sklearn.exceptions import NotFittedError
-from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.validation import check_is_fitted
+
+from ._sklearn import InvalidParameterError
 
 __all__ = ["check_teacher", "check_teacher_kind", "is_fitted"]
 

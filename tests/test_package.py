@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import sklqkd
+import sklqkd._sklearn
 
 PACKAGE = Path(sklqkd.__file__).parent
 
@@ -111,7 +111,19 @@ def test_qiskit_is_imported_by_backends_alone_and_inside_functions():
 def test_dependencies_run_one_way(name):
     paths = [path for path in MODULES if dotted(path)[:1] == (name,)]
     assert paths
-    assert {target[0] for path in paths for target in imported(path)} <= ALLOWED[name] | {name}
+    allowed = ALLOWED[name] | {name, "_sklearn"}
+    assert {target[0] for path in paths for target in imported(path)} <= allowed
+
+
+def test_what_is_private_in_scikit_learn_is_named_in_one_place():
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            module = (isinstance(node, ast.ImportFrom) and not node.level and node.module) or ""
+            if module.split(".")[0] == "sklearn":
+                parts = [*module.split("."), *(name.name for name in node.names)]
+                assert not [part for part in parts if part.startswith("_")], path
+    for name in sklqkd._sklearn._HOMES:
+        assert getattr(sklqkd._sklearn, name) is not None
 
 
 def test_no_two_modules_need_each_other():
@@ -123,7 +135,8 @@ def test_no_two_modules_need_each_other():
 
 
 def test_every_module_has_its_place():
-    assert {dotted(path)[0] for path in MODULES if dotted(path)} == {*ALLOWED, "_version"}
+    places = {*ALLOWED, "_sklearn", "_version"}
+    assert {dotted(path)[0] for path in MODULES if dotted(path)} == places
 
 
 def test_importing_is_cheap():

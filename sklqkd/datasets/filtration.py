@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.utils import _safe_indexing, check_consistent_length, column_or_1d
+from sklearn.utils import check_consistent_length, column_or_1d
 
+from .._sklearn import _safe_indexing
 from ..random_states import random_generator
 
 __all__ = ["take_per_class"]

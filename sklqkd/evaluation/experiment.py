@@ -10,10 +10,10 @@ import numpy as np
 from sklearn.base import clone, is_regressor
 from sklearn.exceptions import FitFailedWarning, NotFittedError
 from sklearn.model_selection import check_cv
-from sklearn.pipeline import _name_estimators
 from sklearn.utils import check_consistent_length, check_scalar, column_or_1d
 from sklearn.utils.parallel import Parallel, delayed
 
+from .._sklearn import _name_estimators
 from ..checks import check_path, class_labels
 from ..cluster import place
 from ..datasets import take_per_class

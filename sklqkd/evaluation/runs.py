@@ -13,9 +13,9 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing, check_array, column_or_1d
-from sklearn.utils.validation import _check_method_params
+from sklearn.utils import check_array, column_or_1d
 
+from .._sklearn import _check_method_params, _safe_indexing
 from ..checks import class_labels, refuses_overflow
 from ..targets import is_fitted
 from .comparison import METRICS

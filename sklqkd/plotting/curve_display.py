@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils._optional_dependencies import check_matplotlib_support
-from sklearn.utils._plotting import _interval_max_min_ratio
 
+from .._sklearn import _interval_max_min_ratio, check_matplotlib_support
 from ..checks import LARGEST, check_path
 from ..evaluation import Comparison, compare
 from ..evaluation.comparison import as_scores, check_level, check_table, mean_interval

@@ -9,8 +9,8 @@ from collections.abc import Hashable, Mapping
 
 import numpy as np
 from sklearn.metrics import accuracy_score
-from sklearn.utils._optional_dependencies import check_matplotlib_support
 
+from .._sklearn import check_matplotlib_support
 from ..evaluation import compare
 from ..evaluation.comparison import as_scores, check_level, mean_interval
 

@@ -5,15 +5,10 @@ from __future__ import annotations
 from numbers import Integral
 from typing import ClassVar
 
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    _fit_context,
-)
-from sklearn.utils._param_validation import Interval
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from .._sklearn import Interval, _fit_context
 from ..atomic import unchanged_on_error
 from ..images import check_rows, image_layout
 from ..persistence import VersionedState

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 import numpy as np
 from sklearn.decomposition import PCA
-from sklearn.utils._param_validation import StrOptions
 
+from .._sklearn import StrOptions
 from ..images import image_layout, most_square_grid
 from ..random_states import random_generator
 from .base import Reducer

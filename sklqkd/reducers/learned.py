@@ -6,9 +6,8 @@ from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
-from sklearn.base import _fit_context
-from sklearn.utils._param_validation import Interval
 
+from .._sklearn import Interval, _fit_context
 from ..atomic import unchanged_on_error
 from ..checks import class_labels
 from ..images import check_rows, image_layout

@@ -17,11 +17,9 @@ import joblib
 import numpy as np
 from joblib.parallel import ParallelBackendBase
 from sklearn.base import clone
-from sklearn.model_selection._validation import _fit_and_score, _score
-from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import _check_method_params, _num_samples
 
+from .._sklearn import _check_method_params, _fit_and_score, _num_samples, _safe_split, _score
 from ..cluster import dask_client, place
 from ..students.base import Student
 from ..students.quantum import EXACT

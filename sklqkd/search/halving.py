@@ -15,12 +15,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from sklearn.model_selection._search_successive_halving import (
-    BaseSuccessiveHalving,
-    HalvingGridSearchCV,
-    HalvingRandomSearchCV,
-)
 
+from .._sklearn import BaseSuccessiveHalving, HalvingGridSearchCV, HalvingRandomSearchCV
 from .searches import CONSTRAINTS, StackedSearch
 
 __all__ = ["StackedHalvingGridSearchCV", "StackedHalvingRandomSearchCV"]

@@ -9,9 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 from joblib import parallel_config
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
-from sklearn.model_selection._search import BaseSearchCV
-from sklearn.utils._param_validation import Interval
 
+from .._sklearn import BaseSearchCV, Interval
 from ..atomic import unchanged_on_error
 from ..teacher_warnings import said_once
 from .fits import Fits, SearchBackend

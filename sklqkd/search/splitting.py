@@ -10,9 +10,8 @@ from typing import ClassVar
 import numpy as np
 from sklearn.model_selection import BaseCrossValidator, check_cv
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import _num_samples
 
+from .._sklearn import _num_samples, _safe_indexing
 from ..unlabelled import labelled_rows
 
 __all__ = ["LabelledSplit", "labelled_split"]

@@ -12,11 +12,11 @@ from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from .._sklearn import HasMethods, Interval, Options, StrOptions, _fit_context
 from ..atomic import unchanged_on_error
 from ..distillation import teach
 from ..images import check_rows

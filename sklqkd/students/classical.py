@@ -10,8 +10,8 @@ from numbers import Integral
 from typing import ClassVar
 
 import numpy as np
-from sklearn.utils._param_validation import Interval
 
+from .._sklearn import Interval
 from . import fitting
 from .base import TaughtStudent
 from .layers import HiddenArchitecture, HiddenLayer, LinearArchitecture

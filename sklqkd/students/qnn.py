@@ -8,8 +8,7 @@ from __future__ import annotations
 from numbers import Integral
 from typing import ClassVar
 
-from sklearn.utils._param_validation import Interval, StrOptions
-
+from .._sklearn import Interval, StrOptions
 from ..circuits import ANSATZ_NAMES
 from ..encodings import ENCODINGS
 from ..training import MEASUREMENTS

@@ -11,8 +11,8 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import train_test_split
 from sklearn.utils import get_tags
-from sklearn.utils.validation import _check_sample_weight
 
+from .._sklearn import _check_sample_weight
 from ..checks import refuses_overflow
 from ..feature_scaling import fit_feature_scale, scaled
 from ..optimizers import Adam
