@@ -1,7 +1,9 @@
 """Epochs in compiled loops: against PennyLane and torch, and the same in a search and alone."""
 
+import importlib
 from functools import partial
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pennylane as qml
@@ -15,6 +17,7 @@ from sklqkd.circuits import ansatz_shape, ansatz_template, compile_ansatz
 from sklqkd.datasets import load_digits, take_per_class
 from sklqkd.losses import DISTILLATION_LOSSES, with_constants
 from sklqkd.search.runs import SharedFold, prepare_run
+from sklqkd.statevector.compiled import compiled, forget_older
 from sklqkd.statevector.unitary import UnitaryCircuit, angles, can_be_unitary, unitary
 from sklqkd.threads import one_thread
 from sklqkd.training.epochs import CompiledPass
@@ -110,6 +113,21 @@ def test_what_is_no_unitary_of_layers():
         compile_ansatz(controlled, 2, 1),
     ]
     assert not any(can_be_unitary(program.split_readout()[0]) for program in programs)
+
+
+def test_what_was_compiled_before_a_change_is_forgotten(tmp_path, monkeypatch):
+    (tmp_path / "caller.py").write_text("def double(x):\n    return 2 * x\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("sklqkd.statevector.compiled._WRITTEN", 0.0)
+    double = compiled(importlib.import_module("caller").double)
+    assert double(3) == 6
+    indices = list(Path(double.stats.cache_path).glob("caller.double-*.nbi"))
+    assert len(indices) == 1
+    written = indices[0].stat().st_mtime
+    forget_older(double, written)
+    assert indices[0].exists()
+    forget_older(double, written + 1)
+    assert not indices[0].exists()
 
 
 # losses

@@ -7,6 +7,7 @@ with BLAS. The NumPy kernel is the reference, and what runs where numba is not i
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -15,7 +16,7 @@ import numpy as np
 from .factored import FactoredKernel
 from .local_layers import LocalLayers
 
-__all__ = ["CompiledKernel", "CompiledLayers", "compiled", "merged", "slope"]
+__all__ = ["CompiledKernel", "CompiledLayers", "compiled", "forget_older", "merged", "slope"]
 
 
 #: Sums may be reordered, which is what lets them run in vector registers; NaN stays NaN.
@@ -23,12 +24,39 @@ _FASTMATH = {"reassoc", "contract", "nsz"}
 _OPTIONS: dict[str, Any] = {"fastmath": _FASTMATH, "error_model": "numpy", "nogil": True}
 
 
+#: When a file with compiled functions was last written.
+_WRITTEN = max(
+    path.stat().st_mtime
+    for folder in ("statevector", "training")
+    for path in (Path(__file__).parents[1] / folder).glob("*.py")
+)
+
+
 def compiled(function):
     """Compile a function at its first call, and keep the result on disk where that is possible."""
     try:
-        return numba.njit(cache=True, **_OPTIONS)(function)
+        dispatcher = numba.njit(cache=True, **_OPTIONS)(function)
     except RuntimeError:  # neither the package's folder nor the user's cache can be written
         return numba.njit(**_OPTIONS)(function)
+    forget_older(dispatcher, _WRITTEN)
+    return dispatcher
+
+
+def forget_older(dispatcher, time: float) -> None:
+    """Take off the disk what was compiled before a time.
+
+    numba looks at the file of the function alone, and not at those of the functions that it calls.
+
+    Parameters
+    ----------
+    dispatcher : numba dispatcher
+    time : float
+        In seconds, as of a file.
+    """
+    name = f"{dispatcher.py_func.__module__.split('.')[-1]}.{dispatcher.py_func.__qualname__}-"
+    for index in Path(dispatcher.stats.cache_path).glob(f"{name}*.nbi"):
+        if index.stat().st_mtime < time:
+            index.unlink(missing_ok=True)
 
 
 def merged(function):
