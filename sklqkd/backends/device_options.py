@@ -10,7 +10,11 @@ from .transpilation import fake_backend, refuse_second_target
 
 __all__ = [
     "DEFAULTS",
-    *("TRANSPILER_OPTIONS", "check_known", "check_size", "find_device", "find_noise"),
+    "TRANSPILER_OPTIONS",
+    "check_known",
+    "check_size",
+    "find_device",
+    "find_noise",
     "transpile_options",
 ]
 

@@ -14,7 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 __all__ = [
-    *("AerNoise", "Strengths", "aer_noise", "apply_to_each_qubit", "check_strengths"),
+    "AerNoise",
+    "Strengths",
+    "aer_noise",
+    "apply_to_each_qubit",
+    "check_strengths",
     "noisy_operations",
 ]
 

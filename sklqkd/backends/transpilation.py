@@ -12,8 +12,16 @@ from ..circuits.gates import GateCircuit
 from .qiskit_circuits import quantum_circuit
 
 __all__ = [
-    *("count_gates", "fake_backend", "measured", "openqasm", "refuse_second_target", "require"),
-    *("standard_gates", "symbolic_circuit", "transpile", "transpiled"),
+    "count_gates",
+    "fake_backend",
+    "measured",
+    "openqasm",
+    "refuse_second_target",
+    "require",
+    "standard_gates",
+    "symbolic_circuit",
+    "transpile",
+    "transpiled",
 ]
 
 #: Gates of IBM's older devices, the default target.

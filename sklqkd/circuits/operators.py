@@ -11,8 +11,18 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 
 __all__ = [
-    *("ATOL", "CONSTANT", "IGNORED", "MOST_WIRES", "Angle", "Traced"),
-    *("decomposed", "real_angles", "refuse", "rotations_of", "same_up_to_phase", "unitary_matrix"),
+    "ATOL",
+    "CONSTANT",
+    "IGNORED",
+    "MOST_WIRES",
+    "Angle",
+    "Traced",
+    "decomposed",
+    "real_angles",
+    "refuse",
+    "rotations_of",
+    "same_up_to_phase",
+    "unitary_matrix",
 ]
 
 ATOL = 1e-12

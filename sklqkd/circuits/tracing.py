@@ -14,7 +14,11 @@ from .operators import ATOL, MOST_WIRES, Angle, Traced, same_up_to_phase, unitar
 from .templates import trace_failed
 
 __all__ = [
-    *("affine_angle", "match_traces", "probes", "trace_ansatz", "trace_template"),
+    "affine_angle",
+    "match_traces",
+    "probes",
+    "trace_ansatz",
+    "trace_template",
 ]
 
 _WAY_OUT = "Let the weights be nothing but angles of gates, such as qml.RX(weights[0], wires=0)."

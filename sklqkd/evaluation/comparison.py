@@ -13,8 +13,15 @@ from sklearn.utils import Bunch
 from ..checks import LARGEST
 
 __all__ = [
-    *("METRICS", "Comparison", "as_columns", "as_scores", "as_table", "check_level"),
-    *("check_table", "holm", "mean_interval"),
+    "METRICS",
+    "Comparison",
+    "as_columns",
+    "as_scores",
+    "as_table",
+    "check_level",
+    "check_table",
+    "holm",
+    "mean_interval",
 ]
 
 #: What is measured in each run.

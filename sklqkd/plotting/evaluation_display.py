@@ -15,8 +15,15 @@ from ..evaluation import compare
 from ..evaluation.comparison import as_scores, check_level, mean_interval
 
 __all__ = [
-    *("BLUE", "GREY", "ORANGE", "EvaluationDisplay", "axes_for", "check_text", "keywords"),
-    *("readable", "score_label"),
+    "BLUE",
+    "GREY",
+    "ORANGE",
+    "EvaluationDisplay",
+    "axes_for",
+    "check_text",
+    "keywords",
+    "readable",
+    "score_label",
 ]
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#595959"

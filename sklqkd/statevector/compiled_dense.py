@@ -73,8 +73,17 @@ class CompiledDenseKernel(DenseKernel):
         gradient = np.zeros(len(self._padded))
         conjugate = np.conj(adjoint).astype(self.dtype, order="C", copy=False)
         conjugate = _backward(
-            *(conjugate, self._kept, self._matrices, self._order, self._order_phases),
-            *(layers.index, layers.scale, layers.generator, layers.later, with_input, gradient),
+            conjugate,
+            self._kept,
+            self._matrices,
+            self._order,
+            self._order_phases,
+            layers.index,
+            layers.scale,
+            layers.generator,
+            layers.later,
+            with_input,
+            gradient,
         )
         return gradient[:-1], np.conj(conjugate) if with_input else None
 

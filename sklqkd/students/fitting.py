@@ -84,7 +84,15 @@ def partial_fit(student, X, y, classes=None, sample_weight=None, given_logits=No
     known = student.classes_ if resumed else None
     classes = check_classes(student, y if labelled is None else y[labelled], classes, known)
     run = TrainingRun(
-        *(student, images, X, y, classes, labelled, sample_weight, given_logits, resumed),
+        student,
+        images,
+        X,
+        y,
+        classes,
+        labelled,
+        sample_weight,
+        given_logits,
+        resumed,
         holds_out=False,
     )
     with one_thread():
