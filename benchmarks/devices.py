@@ -26,7 +26,6 @@ import sklqkd
 from sklqkd.backends import make_backend
 from sklqkd.backends.qiskit_circuits import quantum_circuit
 from sklqkd.circuits.gates import ansatz_gates
-from sklqkd.circuits.preparation import make_preparation
 from sklqkd.encodings import make_encoding
 
 SEED, QUBITS, LAYERS, IMAGES, SHOTS, LOOPED = 0, 4, 3, 1000, 5000, 20
@@ -50,7 +49,7 @@ def make_problem():
     student = sklqkd.QNNClassifier(
         n_qubits=QUBITS, n_layers=LAYERS, max_iter=1, tol=0, random_state=SEED
     ).fit(X, np.arange(IMAGES) % 10)
-    preparation = make_preparation(make_encoding("amplitude", QUBITS))
+    preparation = make_encoding("amplitude", QUBITS).preparation()
     ansatz = ansatz_gates("strongly_entangling", QUBITS, LAYERS)
     trained = np.tile(ansatz.angles(student.circuit_weights_.ravel()), (IMAGES, 1))
     encoded = preparation.angles(student.reducer_.transform(X))

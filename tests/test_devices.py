@@ -13,7 +13,6 @@ from sklqkd import DistilledQNNClassifier, QNNClassifier
 from sklqkd.backends import make_backend
 from sklqkd.circuits import ANSATZ_NAMES, ansatz_shape, compile_ansatz
 from sklqkd.circuits.gates import ansatz_gates, shift_rule
-from sklqkd.circuits.preparation import make_preparation
 from sklqkd.datasets import load_digits
 from sklqkd.encodings import ENCODINGS, make_encoding
 from sklqkd.simulation import ExactCircuit, NoisyCircuit
@@ -31,7 +30,7 @@ def make_pair(encoding, ansatz, n_qubits, backend, seed=0, n_layers=2):
     rng = np.random.default_rng(seed)
     weights = rng.uniform(0, 2 * np.pi, n_weights)
     device = DeviceCircuit(
-        make_preparation(encoding),
+        encoding.preparation(),
         ansatz_gates(ansatz, n_qubits, n_layers),
         n_weights,
         backend,
@@ -68,7 +67,7 @@ def test_devices_give_the_exact_probabilities(device, encoding, n_qubits):
 def test_preparation_makes_the_encoded_state(encoding):
     for n_qubits in range(1, 6):
         scheme = make_encoding(encoding, n_qubits)
-        preparation = make_preparation(scheme)
+        preparation = scheme.preparation()
         rng = np.random.default_rng(n_qubits)
         for features in (rng.normal(size=(4, scheme.n_features)), rng.normal(size=(2, 1))):
             operations = preparation.circuit.operations(preparation.angles(features))
@@ -82,7 +81,7 @@ def test_preparation_makes_the_encoded_state(encoding):
 
 
 def test_a_black_image_prepares_zero():
-    preparation = make_preparation(make_encoding("amplitude", 3))
+    preparation = make_encoding("amplitude", 3).preparation()
     angles = preparation.angles(np.zeros((1, 8)))
     assert not angles.any()
     assert np.isfinite(preparation.backward(np.ones_like(angles))).all()
@@ -91,7 +90,7 @@ def test_a_black_image_prepares_zero():
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_gradient_of_the_preparation(encoding):
     rng = np.random.default_rng(0)
-    preparation = make_preparation(make_encoding(encoding, 3))
+    preparation = make_encoding(encoding, 3).preparation()
     features = rng.normal(size=(1, make_encoding(encoding, 3).n_features))
     towards = rng.normal(size=preparation.angles(features).shape)
     expected = differences(lambda x: (preparation.angles(x[None]) * towards).sum(), features[0])

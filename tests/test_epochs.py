@@ -1,6 +1,9 @@
 """Epochs in compiled loops: against PennyLane and torch, and the same in a search and alone."""
 
 import importlib
+import os
+import subprocess
+import sys
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -128,6 +131,26 @@ def test_what_was_compiled_before_a_change_is_forgotten(tmp_path, monkeypatch):
     assert indices[0].exists()
     forget_older(double, written + 1)
     assert not indices[0].exists()
+
+
+def test_what_was_just_compiled_gives_what_is_loaded(tmp_path):
+    """To the last bit: a checkpoint may be written by the one and go on in the other."""
+    code = (
+        "import hashlib, sys; import numpy as np; from sklqkd import QNNClassifier\n"
+        "X = np.random.default_rng(0).uniform(size=(90, 36))\n"
+        "student = QNNClassifier(max_iter=2, random_state=0).fit(X, np.arange(90) % 3)\n"
+        "print(hashlib.md5(student.parameters_.tobytes()).hexdigest())\n"
+    )
+    package = Path(__file__).parents[1]
+    environment = {**os.environ, "PYTHONPATH": str(package), "NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", code]
+    runs = [
+        subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        for _ in range(2)
+    ]
+    assert [bool(run.stderr) for run in runs] == [True, False]
+    assert "Compiling the training loops, once on this machine" in runs[0].stderr
+    assert runs[0].stdout == runs[1].stdout
 
 
 # losses

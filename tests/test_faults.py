@@ -19,6 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 
 from sklqkd import (
+    ConvReducer,
     DistilledLinearClassifier,
     DistilledMLPClassifier,
     DistilledQNNClassifier,
@@ -112,7 +113,7 @@ def test_an_error_while_callbacks_are_torn_down_changes_nothing(digits):
 
 
 def test_memory_that_runs_out_in_an_epoch(digits):
-    class Greedy(FCReducer):
+    class Greedy(ConvReducer):
         """Asks for more memory than any machine has, in the middle of the training."""
 
         def front_end(self, n_features):

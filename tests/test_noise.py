@@ -8,7 +8,8 @@ from qiskit_aer.noise import NoiseModel, ReadoutError
 from sklqkd.backends import make_backend
 from sklqkd.backends.mitigation import ReadoutMitigation, project_to_simplex
 from sklqkd.backends.noise import check_strengths, noisy_operations
-from sklqkd.circuits.gates import GateCircuit, NamedGate, ansatz_gates
+from sklqkd.circuits.gates import ansatz_gates
+from sklqkd.gates import GateCircuit, NamedGate
 from tests import reference
 from tests.test_qiskit_devices import ENCODINGS, default_qubit, every_gate, rng, student_circuit
 

@@ -14,9 +14,9 @@ from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error
 from sklqkd.backends import make_backend
 from sklqkd.backends.compilation import _with_plain_parameters, compile_circuit
 from sklqkd.backends.qiskit_devices import QiskitBackend
-from sklqkd.circuits.gates import CONSTANT, TURNING, GateCircuit, NamedGate, ansatz_gates
-from sklqkd.circuits.preparation import make_preparation
+from sklqkd.circuits.gates import CONSTANT, TURNING, ansatz_gates
 from sklqkd.encodings import make_encoding
+from sklqkd.gates import GateCircuit, NamedGate
 from tests import reference
 
 ENCODINGS = ("amplitude", "angle", "qubit", "hadamard_ry")
@@ -31,7 +31,7 @@ def rng(seed=0):
 def student_circuit(n_qubits=3, encoding="amplitude", n_runs=5, seed=0):
     """Return the gates of a student, and angles of so many images."""
     encoder = make_encoding(encoding, n_qubits)
-    preparation = make_preparation(encoder)
+    preparation = encoder.preparation()
     ansatz = ansatz_gates("strongly_entangling", n_qubits, 2)
     features = rng(seed).normal(size=(n_runs, encoder.n_features))
     weights = rng(seed + 1).uniform(-3, 3, 6 * n_qubits)

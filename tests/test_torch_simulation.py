@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pennylane as qml
@@ -213,12 +212,6 @@ def test_a_cuda_device_that_is_not_there(n_devices, monkeypatch):
 def test_what_is_no_device(device):
     with pytest.raises(ValueError, match=r"none that torch computes float64 on.*device='cpu'"):
         TorchCircuit(make_encoding("angle", 2), compile_ansatz("none", 2, 1), device=device)
-
-
-def test_an_unknown_encoding_is_refused():
-    encoding: Any = object()
-    with pytest.raises(TypeError, match="AmplitudeEncoding and ProductEncoding"):
-        TorchCircuit(encoding, compile_ansatz("none", 2, 1), device="cpu")
 
 
 def test_importing_it_does_not_load_torch():

@@ -16,8 +16,8 @@ from qiskit_ibm_runtime.fake_provider import FakeManilaV2
 
 from sklqkd import QNNClassifier
 from sklqkd.backends import make_backend
-from sklqkd.circuits.gates import GateCircuit, NamedGate
 from sklqkd.datasets import load_digits
+from sklqkd.gates import GateCircuit, NamedGate
 
 from .test_qiskit_devices import default_qubit, rng, student_circuit
 

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ..circuits.gates import GateCircuit
+from ..gates import GateCircuit
 from .mitigation import ReadoutMitigation
 from .pennylane_devices import PennyLaneBackend, installed_devices
 from .qiskit_devices import QiskitBackend
@@ -73,7 +73,7 @@ def make_backend(
 
     Examples
     --------
-    >>> from sklqkd.circuits.gates import GateCircuit, NamedGate
+    >>> from sklqkd.gates import GateCircuit, NamedGate
     >>> circuit = GateCircuit(1, (NamedGate("RX", (0,), 0),), 1)
     >>> backend = make_backend("default.qubit", n_qubits=1)
     >>> angles = np.array([[0.0], [np.pi / 2]])

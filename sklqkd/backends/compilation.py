@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..circuits.gates import GateCircuit
+from ..gates import GateCircuit
 from .qiskit_circuits import quantum_circuit
 from .transpilation import measured, transpile
 

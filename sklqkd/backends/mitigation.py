@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..circuits.gates import GateCircuit, NamedGate
+from ..gates import GateCircuit, NamedGate
 from .noise import apply_to_each_qubit
 
 __all__ = ["ReadoutMitigation", "project_to_simplex"]

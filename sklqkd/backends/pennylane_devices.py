@@ -6,7 +6,7 @@ import inspect
 
 import numpy as np
 
-from ..circuits.gates import GateCircuit
+from ..gates import GateCircuit
 from ..threads import in_pennylane
 from .noise import check_strengths, noisy_operations
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..circuits.gates import GateCircuit
+from ..gates import GateCircuit
 
 __all__ = ["quantum_circuit"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..circuits.gates import GateCircuit
+from ..gates import GateCircuit
 from .aer import AerRunner
 from .compilation import CompiledCircuit
 from .remote import RemoteRunner

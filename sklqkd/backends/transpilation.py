@@ -8,7 +8,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import check_scalar
 
-from ..circuits.gates import GateCircuit
+from ..gates import GateCircuit
 from .qiskit_circuits import quantum_circuit
 
 __all__ = [

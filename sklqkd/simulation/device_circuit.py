@@ -10,7 +10,7 @@ import numpy as np
 
 from ..backends import Backend, PennyLaneBackend
 from ..circuits.gates import AnsatzGates, shift_rule
-from ..circuits.preparation import Preparation
+from ..encodings import Preparation
 
 __all__ = ["DeviceCircuit"]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..encodings import AmplitudeEncoding, Encoding, ProductEncoding
+from ..encodings import Encoding
 from ..statevector import Gate, LocalLayer, PhasePermutation, Program
 from ..statevector.local_layers import LocalLayers
 
@@ -33,7 +33,7 @@ class TorchCircuit:
 
     Parameters
     ----------
-    encoding : AmplitudeEncoding or ProductEncoding
+    encoding : Encoding
         What it computes is computed on the device as well.
     program : Program
         The compiled ansatz.
@@ -52,8 +52,6 @@ class TorchCircuit:
     ------
     ValueError
         If the device is not there.
-    TypeError
-        For an encoding of another class.
 
     Notes
     -----
@@ -64,10 +62,6 @@ class TorchCircuit:
     def __init__(self, encoding: Encoding, program: Program, dtype=np.float32, *, device="cuda"):
         import torch
 
-        if not isinstance(encoding, AmplitudeEncoding | ProductEncoding):
-            raise TypeError(
-                f"TorchCircuit computes AmplitudeEncoding and ProductEncoding, not {encoding!r}."
-            )
         self.device = _find_device(device)
         self.encoding = encoding
         self.n_qubits, self.n_weights = program.n_qubits, program.n_weights
@@ -159,7 +153,7 @@ class TorchCircuit:
     def _run(self, matrices, angles, features):
         import torch
 
-        state = _encode(self.encoding, features).to(self._state_dtype)
+        state = self.encoding.torch_states(features).to(self._state_dtype)
         factors = self._factors(matrices)
         for step, constants in zip(self._program.steps, self._constants, strict=True):
             if isinstance(step, LocalLayer):
@@ -215,30 +209,6 @@ def _find_device(device) -> torch.device:
             seen, other = f"{n_devices} CUDA device(s), from 'cuda:0' on", "one of these"
         raise ValueError(f"{name}, but torch sees {seen}. Use device='cpu', or {other}.")
     return found
-
-
-def _encode(encoding, features):
-    """Return the states of `features` (n_samples, <= n_features), (2^n, n_samples)."""
-    import torch
-
-    n_samples, n_given = features.shape
-    squashed = features.new_zeros(encoding.n_features, n_samples)
-    squashed[:n_given] = features.T.tanh()
-    if isinstance(encoding, AmplitudeEncoding):
-        squares = squashed.square().sum(0)
-        is_black = squares < torch.finfo(squares.dtype).tiny
-        zeros = torch.eye(len(squashed), 1, dtype=squares.dtype, device=squares.device)  # |0...0>
-        return torch.where(is_black, zeros, squashed / torch.where(is_black, 1, squares).sqrt())
-    theta, *phi = (squashed * (np.pi / 2)).split(encoding.n_qubits)
-    if encoding.kind == "hadamard_ry":
-        theta = theta + np.pi / 4  # RY(t) H |0> is RY(t + pi / 2) |0>
-    qubits = torch.stack([theta.cos(), theta.sin()], 1)  # (n_qubits, 2, n_samples)
-    if phi:
-        qubits = qubits * torch.exp(1j * torch.stack([-phi[0], phi[0]], 1))
-    state, *others = qubits
-    for qubit in others:
-        state = (state[:, None] * qubit).flatten(0, 1)
-    return state
 
 
 def _apply_gate(matrix, wires, state):

@@ -16,7 +16,15 @@ import numpy as np
 from .factored import FactoredKernel
 from .local_layers import LocalLayers
 
-__all__ = ["CompiledKernel", "CompiledLayers", "compiled", "forget_older", "merged", "slope"]
+__all__ = [
+    "CompiledKernel",
+    "CompiledLayers",
+    "compiled",
+    "forget_older",
+    "inlined",
+    "merged",
+    "slope",
+]
 
 
 #: Sums may be reordered, which is what lets them run in vector registers; NaN stays NaN.
@@ -62,6 +70,15 @@ def forget_older(dispatcher, time: float) -> None:
 def merged(function):
     """Make a function part of the compiled ones that call it, once, which saves compiling twice."""
     return numba.njit(inline="always", **_OPTIONS)(function)
+
+
+def inlined(function):
+    """Compile a function to be inlined, so that each caller is the same machine code everywhere.
+
+    What is not inlined may run as it was compiled by itself, or as it was for a caller's cache, and
+    sums are then in another order.
+    """
+    return numba.njit(forceinline=True, **_OPTIONS)(function)
 
 
 class CompiledLayers(LocalLayers):
@@ -258,7 +275,7 @@ def _matrices(weights, index, scale, offset, cosine_part, sine_part, later, out)
                         )
 
 
-@compiled
+@inlined
 def slope(sums, generator, later):
     """Return the derivative for one slot's angle, given the 2 x 2 sums of its layer and qubit."""
     total = 0.0

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .compiled import compiled, gap, gap_backward, merged
+from .compiled import gap, gap_backward, inlined, merged
 from .local_layers import LocalLayers
 from .program import LocalLayer, PhasePermutation, Program
 
@@ -48,6 +48,9 @@ def can_be_unitary(program: Program) -> bool:
         if not is_constant or not isinstance(before, LocalLayer):
             return False
     return True
+
+
+_gap, _gap_backward = inlined(gap.py_func), inlined(gap_backward.py_func)
 
 
 class UnitaryCircuit(NamedTuple):
@@ -130,7 +133,7 @@ def unitary(circuit, weights):
     kept = circuit.kept
     _kronecker(circuit.turns[0], kept[0])
     for i in range(1, len(kept)):
-        gap(kept[i - 1], circuit.permutations[i - 1], circuit.phases[:, i - 1], kept[i])
+        _gap(kept[i - 1], circuit.permutations[i - 1], circuit.phases[:, i - 1], kept[i])
         _turn(kept[i], circuit.turns[i], False, circuit.work)
 
 
@@ -157,7 +160,7 @@ def angles(circuit, towards, gradient):
         if i < n_layers - 1:
             _turn(adjoint, circuit.turns[i + 1], True, circuit.work)
             _copy(adjoint, circuit.work)
-            gap_backward(circuit.work, circuit.permutations[i], circuit.phases[:, i], adjoint)
+            _gap_backward(circuit.work, circuit.permutations[i], circuit.phases[:, i], adjoint)
         _traces(adjoint, kept[i], traces)
         _slopes(circuit, i, traces, gradient)
 
@@ -188,7 +191,7 @@ def _gates(circuit, weights):
                             turns[i, q, 1, a, b] = product.imag
 
 
-@compiled
+@inlined
 def _copy(source, target):
     for i in range(source.shape[0]):
         for j in range(source.shape[1]):
@@ -214,7 +217,7 @@ def _kronecker(matrices, out):
         size *= 2
 
 
-@compiled
+@inlined
 def _turn(planes, matrices, is_adjoint, work):
     """Apply a 2 x 2 matrix for each qubit, or its adjoint, to columns, in place."""
     n_qubits, size = len(matrices), planes.shape[1]
@@ -244,7 +247,7 @@ def _turn(planes, matrices, is_adjoint, work):
         _copy(work, planes)
 
 
-@compiled
+@inlined
 def _traces(adjoint, state, out):
     """Sum what the gradients of a layer's rotations need, for each qubit.
 

@@ -12,7 +12,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..backends import pennylane_devices, qiskit_circuits, transpilation
 from ..circuits import ansatz_template, trace_template
-from ..circuits.preparation import make_preparation
 from ..encodings import make_encoding
 from ..images import check_rows
 from ..threads import in_pennylane
@@ -285,7 +284,7 @@ def _features(student, x):
 
 def _preparation(student):
     circuit = student.circuit_
-    return make_preparation(make_encoding(circuit["encoding"], circuit["n_qubits"]))
+    return make_encoding(circuit["encoding"], circuit["n_qubits"]).preparation()
 
 
 def _ansatz(student):

@@ -188,12 +188,11 @@ def make_circuit(student, circuit, rng, dtype=np.float32):
             f"backend={student.backend!r} is chosen in backend_options. Set device='cpu'."
         )
     from ..backends import make_backend
-    from ..circuits.preparation import make_preparation
     from ..simulation.device_circuit import DeviceCircuit
 
     backend = make_backend(student.backend, circuit["n_qubits"], shots, options)
     n_weights = ansatz.program.n_weights
-    return DeviceCircuit(make_preparation(encoding), ansatz.gates, n_weights, backend, rng)
+    return DeviceCircuit(encoding.preparation(), ansatz.gates, n_weights, backend, rng)
 
 
 def _exact_circuit(encoding, program, dtype, device):

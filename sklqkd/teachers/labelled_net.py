@@ -62,6 +62,7 @@ class LabelledNet(VersionedState, NeuralNetClassifier):
         Returns
         -------
         dataset : Rows
+            Of single-precision rows.
         """
         if isinstance(getattr(X, "dataset", X), Rows):
             return X
@@ -167,6 +168,7 @@ class LabelledNet(VersionedState, NeuralNetClassifier):
         Parameters
         ----------
         y_pred : torch.Tensor of shape (n_samples, n_classes)
+            Logits.
         y_true : array-like of shape (n_samples,), or (n_samples, n_classes)
             Labels, or a probability of each class, such as a collate function makes that mixes
             images.

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..statevector.compiled import compiled, merged
+from ..statevector.compiled import inlined, merged
 
 __all__ = ["KINDS", "Encoder", "encode", "encoding_gradient"]
 
@@ -62,7 +62,7 @@ class Encoder(NamedTuple):
         """
         n_qubits = encoding.n_qubits
         return cls(
-            kind=KINDS.index(getattr(encoding, "kind", "amplitude")),
+            kind=KINDS.index(encoding.loops or "amplitude"),
             n_qubits=n_qubits,
             squashed=np.empty((batch_size, n_features), np.float32),
             norms=np.empty(batch_size, np.float32),
@@ -136,7 +136,7 @@ def encoding_gradient(encoder, states, towards, gradient):
             gradient[b, f] *= _HALF_PI * (1 - x * x)
 
 
-@compiled
+@inlined
 def _qubits(encoder, b):
     """Write each qubit of an image, and its derivative for half of its RY angle."""
     n_qubits, n_given = encoder.n_qubits, encoder.squashed.shape[1]
@@ -155,7 +155,7 @@ def _qubits(encoder, b):
         encoder.turned[q, 1] = cosine * phase
 
 
-@compiled
+@inlined
 def _tensor(encoder):
     """Write the product of the qubits, one after the other."""
     encoder.partial[0, 0] = 1

@@ -12,8 +12,8 @@ from ..optimizers import Adam, raise_if_diverged
 from ..reducers.front_ends import LinearFrontEnd
 from ..simulation import ExactCircuit
 from ..statevector.unitary import UnitaryCircuit, can_be_unitary
-from .encoding_loops import Encoder
-from .loops import Inputs, Learner, adam, backward, epoch, forward
+from .encoding_loops import KINDS, Encoder
+from .loops import Inputs, Learner, epoch, first_half, second_half
 from .loss_loops import soft_losses
 from .network import Network
 from .objective import Objective
@@ -36,10 +36,14 @@ def make_pass(network: Network, optimizer: Adam, X: np.ndarray, batch_size: int)
     is_known = (
         type(middle) is ExactCircuit
         and can_be_unitary(middle.program)
-        and (front_end is None or isinstance(front_end, LinearFrontEnd))
+        and (front_end is None or _has_loops(front_end, middle.encoding))
         and network.dtype == np.float32
     )
     return (CompiledPass if is_known else Pass)(network, optimizer, X, batch_size)
+
+
+def _has_loops(front_end, encoding):
+    return type(front_end) is LinearFrontEnd and encoding.loops in KINDS
 
 
 class Pass:
@@ -115,6 +119,9 @@ class CompiledPass(Pass):
             table, n_components, scale = np.ascontiguousarray(state, np.float32), 1, 1.0
         else:
             table, n_components, scale = X, front_end.n_components, front_end.scale
+        # Read-only as a memory map is: the loops are compiled for one kind of array alone.
+        table = np.require(table, np.float32, ["C", "A"]).view(np.ndarray)
+        table.flags.writeable = False
         return Inputs(
             table=table,
             has_front_end=has_front_end,
@@ -185,14 +192,12 @@ class CompiledPass(Pass):
 
     def _steps(self, order, objective):
         total, learner, optimizer = 0.0, self._learner, self.optimizer
-        moments = optimizer.first_moment, optimizer.second_moment
         for rows in self._batches(order):
-            forward(rows, self._inputs, learner)
+            first_half(rows, self._inputs, learner)
             loss, learner.slopes[: len(rows)] = objective(learner.logits[: len(rows)], rows)
-            backward(len(rows), self._inputs, learner)
             optimizer.n_steps += 1
             given = self._rate, optimizer.n_steps, self._constants
-            adam(learner.parameters, learner.gradient, *moments, *given)
+            second_half(len(rows), self._inputs, learner, *given)
             total += loss * len(rows)
         return total
 

@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..statevector.compiled import compiled, merged
+from ..statevector.compiled import compiled, inlined, merged
 from ..statevector.unitary import UnitaryCircuit, angles, unitary
 from .encoding_loops import Encoder, encode, encoding_gradient
 from .loss_loops import SoftLosses, losses
 
-__all__ = ["Inputs", "Learner", "adam", "backward", "epoch", "forward"]
+__all__ = ["Inputs", "Learner", "epoch", "first_half", "second_half"]
 
 
 class Inputs(NamedTuple):
@@ -127,6 +127,20 @@ def epoch(rows, batch_size, inputs, learner, soft: SoftLosses, rate, n_steps, co
     return total
 
 
+@compiled
+def first_half(rows, inputs, learner):
+    """Write the logits of a mini-batch into ``learner.logits``; see :func:`epoch`."""
+    forward(rows, inputs, learner)
+
+
+@compiled
+def second_half(batch, inputs, learner, rate, n_steps, constants):
+    """Go back from ``learner.slopes``, and take step number `n_steps`; see :func:`epoch`."""
+    backward(batch, inputs, learner)
+    moments = learner.first_moment, learner.second_moment
+    adam(learner.parameters, learner.gradient, *moments, rate, n_steps, constants)
+
+
 @merged
 def forward(rows, inputs, learner):
     """Write the logits of a mini-batch, and keep what :func:`backward` needs."""
@@ -172,7 +186,7 @@ def forward(rows, inputs, learner):
             logits[b, c] += intercept[c]
 
 
-@compiled
+@inlined
 def _take(table, rows, out):
     for b in range(len(rows)):
         for k in range(table.shape[1]):
@@ -262,7 +276,7 @@ def _front_end_gradient(batch, inputs, states, pulled, gradient):
     np.dot(slopes.T, images, gradient[:n_coef].reshape(n_components, images.shape[1]))
 
 
-@compiled
+@inlined
 def adam(parameters, gradient, first, second, rate, n_steps, constants):
     """Take step number `n_steps` of :class:`sklqkd.optimizers.Adam`."""
     beta_1, beta_2, epsilon = constants

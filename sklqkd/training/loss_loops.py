@@ -19,7 +19,7 @@ from ..losses import (
     virtual_teacher,
 )
 from ..losses.softmax import TINY
-from ..statevector.compiled import compiled, merged
+from ..statevector.compiled import inlined, merged
 from . import matching_loops
 from .objective import Objective
 
@@ -222,7 +222,7 @@ def _softened(rows, k, soft, slopes):
     return total
 
 
-@compiled
+@inlined
 def _exponentials(n, exponents, soft, out):
     r"""Write the exponentials of numbers that are not positive, to about a bit of float32.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..losses.softmax import TINY
-from ..statevector.compiled import compiled
+from ..statevector.compiled import inlined
 
 __all__ = ["correlations", "decoupled", "logit_mse", "standardized"]
 
@@ -18,7 +18,7 @@ _TINY = np.float32(TINY)
 _OFFSET, _SMALL_OFFSET = np.float32(1e-7), np.float32(1e-8)  # of the authors' code
 
 
-@compiled
+@inlined
 def logit_mse(rows, targets, shares, logits, slopes):
     """Add :func:`sklqkd.losses.logit_mse`."""
     batch, n_classes = len(rows), logits.shape[1]
@@ -36,7 +36,7 @@ def logit_mse(rows, targets, shares, logits, slopes):
     return total
 
 
-@compiled
+@inlined
 def standardized(rows, targets, entropies, shares, temperature, logits, slopes):
     """Add :func:`sklqkd.losses.standardized`."""
     batch, n_classes = len(rows), logits.shape[1]
@@ -74,7 +74,7 @@ def standardized(rows, targets, entropies, shares, temperature, logits, slopes):
     return total
 
 
-@compiled
+@inlined
 def decoupled(rows, one_hot, targets, shares, temperature, constants, logits, slopes):
     """Add :func:`sklqkd.losses.decoupled`; `constants` are its alpha and beta."""
     batch, n_classes = len(rows), logits.shape[1]
@@ -119,12 +119,12 @@ def decoupled(rows, one_hot, targets, shares, temperature, constants, logits, sl
     return total
 
 
-@compiled
+@inlined
 def _log_sigmoid(x):
     return min(x, np.float32(0)) - np.log1p(np.exp(-abs(x)))
 
 
-@compiled
+@inlined
 def correlations(rows, targets, shares, temperature, constants, logits, slopes):
     """Add :func:`sklqkd.losses.dist`; `constants` are its beta and gamma."""
     batch, n_classes = len(rows), logits.shape[1]
@@ -161,7 +161,7 @@ def correlations(rows, targets, shares, temperature, constants, logits, slopes):
     return total
 
 
-@compiled
+@inlined
 def _correlate(student, teacher, weight, towards):
     """Return a Pearson correlation, and add `weight` times its gradient for the student's."""
     n = len(student)
