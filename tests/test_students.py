@@ -803,3 +803,22 @@ def test_refuses_bad_data(digits, fitted):
         quick().fit(X, y[:-1])
     with pytest.raises(ValueError, match="continuous"):
         quick().fit(X, np.linspace(0, 1, len(y)))
+
+
+def test_predictions_take_the_memory_of_a_part_of_the_images(digits, monkeypatch):
+    """At 16 qubits the features of 60,000 images alone would be 31 GB."""
+    X, y = digits
+    student = quick(n_qubits=11, reducer="fc", max_iter=1).fit(X[:40], y[:40])
+    seen = []
+    transform = type(student.reducer_).transform
+
+    def counted(reducer, X):
+        seen.append(len(X))
+        return transform(reducer, X)
+
+    whole = student.predict_proba(X)
+    monkeypatch.setattr(type(student.reducer_), "transform", counted)
+    monkeypatch.setattr("sklqkd.simulation.exact.CHUNK", 2**11)
+    assert_allclose(student.predict_proba(X), whole, rtol=1e-9)
+    assert max(seen) == 64
+    assert sum(seen) == len(X)

@@ -105,7 +105,13 @@ def logits(student, X):
     """Return the logits of a fitted student, (n_samples, n_classes), in double precision."""
     network = student._fitted_network()
     network.bind(student.parameters_[-network.size :])
-    return network.predict_logits(encoded_features(student, X))
+    # Features of many qubits are as many as amplitudes: a part of the images at a time.
+    rows = max(1, len(X)) if network.middle.n_rows is None else 64 * network.middle.n_rows
+    parts = [
+        network.predict_logits(encoded_features(student, X[start : start + rows]))
+        for start in range(0, max(1, len(X)), rows)
+    ]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def part(student, name):
