@@ -136,7 +136,8 @@ def jobs(quick):
     """Yield the name of a job, its key, and its arguments before and now."""
     epochs = 2 if quick else 20
     for n_qubits in (4, 8) if quick else (2, 4, 6, 8, 10, 12, 14, 16):
-        arguments = {"n_qubits": n_qubits, "n_epochs": 2 if quick or n_qubits > 8 else 20}
+        n_epochs = 200 if n_qubits <= 6 else 20 if n_qubits <= 8 else 2
+        arguments = {"n_qubits": n_qubits, "n_epochs": n_epochs}
         yield "step", n_qubits, arguments, arguments
     for reducer in ("features", "pca", "fc"):
         arguments = {"reducer": reducer, "n_epochs": epochs}

@@ -60,7 +60,7 @@ class Implementation:
         memory = 8 * 2**n_qubits * (batch or 0) * cls.states_per_qubit * n_qubits
         if memory > MEMORY_LIMIT:
             return f"more than {MEMORY_LIMIT / 1e9:.0f} GB of memory"
-        compiles = batch not in (None, 64) and n_qubits not in (cls.all_batches_at or (n_qubits,))
+        compiles = batch not in (None, 32) and n_qubits not in (cls.all_batches_at or (n_qubits,))
         too_large = n_qubits > cls.most_qubits or (batch or 0) > cls.most_rows
         return cls.limit if compiles or too_large else None
 
@@ -260,8 +260,8 @@ class Lightning(PennyLaneTorch):
     device = ("lightning.qubit", {"c_dtype": np.complex64})
     options: dict = {"diff_method": "adjoint"}  # noqa: RUF012
     inference_rows = 200
-    states_per_qubit, most_qubits, most_rows = 0, 8, 64
-    limit = "one circuit per sample: run up to 8 qubits and batch 64"
+    states_per_qubit, most_qubits, most_rows = 0, 8, 32
+    limit = "one circuit per sample: run up to 8 qubits and batch 32"
 
 
 class PennyLaneJax(PennyLaneTorch):
@@ -269,7 +269,7 @@ class PennyLaneJax(PennyLaneTorch):
 
     name = "PennyLane jax.jit"
     states_per_qubit, all_batches_at = 40, (4, 8)
-    limit = "5 to 40 s of compilation per shape: all batches at n = 4, 8, otherwise batch 64"
+    limit = "5 to 40 s of compilation per shape: all batches at n = 4, 8, otherwise batch 32"
 
     def __init__(self, problem):
         import jax

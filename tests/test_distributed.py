@@ -83,8 +83,8 @@ def test_grid_search(on_dask, student, digits, search, tmp_path):
     own = StackedGridSearchCV(student, GRID, cv=3, scoring=scorer).fit(*digits)
     assert_same_results(own.cv_results_, search.cv_results_)
     assert_array_equal(own.best_estimator_.parameters_, search.best_estimator_.parameters_)
-    # Both workers had their share, and this process none.
-    assert set(scorer.processes()) == set(on_dask.run(os.getpid).values())
+    # The workers shared it, or one was done before the other had begun; this process had none.
+    assert set(scorer.processes()) <= set(on_dask.run(os.getpid).values())
 
 
 def test_a_cluster_of_one_thread(student, digits, search):

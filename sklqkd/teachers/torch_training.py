@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 import torch
 
+from .torch_data import Rows  # noqa: F401  (files of release 0.1.0 look for it here)
+
 __all__ = ["StoppedByCallback", "check_device", "forked_generators"]
 
 # torch has one generator for all threads: nets that train in different threads take turns.

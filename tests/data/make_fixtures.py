@@ -15,7 +15,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import Pipeline
 
 import sklqkd
-from sklqkd.datasets import load_digits
+from sklqkd.datasets import load_digits, take_per_class
 
 
 def estimators(X, y):
@@ -34,6 +34,15 @@ def estimators(X, y):
     }
 
 
+def more(X, y):
+    """Return a teacher and a trained reducer, which skops does not hold."""
+    options = {"module__n_blocks": 1, "module__width": 2, "lr": 0.01, "random_state": 0}
+    return {
+        "resnet": sklqkd.ResNetClassifier(max_epochs=2, **options).fit(X, y),
+        "fc": sklqkd.FCReducer(3, random_state=0).fit(X, y),
+    }
+
+
 def main():
     """Write the files, and the probabilities that they have to give for the first digits."""
     X, y = load_digits(return_X_y=True)
@@ -47,6 +56,13 @@ def main():
         skops.io.dump(estimator, path, compression=zipfile.ZIP_DEFLATED, compresslevel=9)
         expected[name] = estimator.predict_proba(X[:20])
     np.savez_compressed(folder / "probabilities.npz", **expected)
+    X, y = take_per_class(*load_digits(return_X_y=True), 10, classes=[3, 5, 8])
+    expected = {}
+    for name, estimator in more(X, y).items():
+        joblib.dump(estimator, folder / f"{name}.joblib", compress=3)
+        give = estimator.transform if name == "fc" else estimator.predict_proba
+        expected[name] = give(X)
+    np.savez_compressed(folder / "outputs.npz", **expected)
 
 
 if __name__ == "__main__":
