@@ -21,6 +21,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from .._sklearn import _check_method_params, _fit_and_score, _num_samples, _safe_split, _score
 from ..cluster import dask_client, place
+from ..statevector.unitary import UNITARY_UP_TO
 from ..students.base import Student
 from ..students.quantum import EXACT
 from ..teacher_warnings import collected, warn_of_teacher
@@ -121,9 +122,7 @@ class Fits:
         results, keys = self._known(calls)
         progress = Progress(self._search, calls, results)
         todo = [i for i, result in enumerate(results) if result is None]
-        # Compiled epochs let other threads run, which copy nothing; PennyLane's devices do not.
-        is_exact = getattr(self._search.estimator, "backend", EXACT) == EXACT
-        prefer = "threads" if is_exact and todo else None
+        prefer = "threads" if todo and _lets_threads_run(calls) else None
         backend = joblib.parallel.get_active_backend(prefer=prefer)[0]
         stop = Event() if getattr(backend, "supports_sharedmem", False) else None
         groups, jobs = self._jobs(calls, todo, stop)
@@ -214,6 +213,18 @@ def _name(kwargs):
     parameters = kwargs["parameters"].items()
     values = {(name, id(value)) for name, value in parameters if name != "max_iter"}
     return frozenset(values), joblib.hash((kwargs["train"], kwargs["test"]))
+
+
+def _lets_threads_run(calls):
+    """Return whether the students' epochs are compiled calls, beside which other threads run.
+
+    Threads copy nothing. With more qubits, or on a device, Python works, one thread at a time.
+    """
+    for _, (estimator, *_), kwargs in calls:
+        params = vars(estimator) | (kwargs.get("parameters") or {})
+        if params.get("backend", EXACT) != EXACT or params.get("n_qubits", 0) > UNITARY_UP_TO:
+            return False
+    return True
 
 
 def _is_for_stack(function, args, kwargs):
