@@ -94,7 +94,6 @@ class Sklqkd(Implementation):
 
     name = "sklqkd"
     dtype = np.float32
-    compiled = True
     n_steps = 20
 
     def __init__(self, problem):
@@ -103,12 +102,11 @@ class Sklqkd(Implementation):
         from sklqkd.optimizers import Adam
         from sklqkd.simulation import ExactCircuit
         from sklqkd.training import Network, Objective, make_pass
-        from sklqkd.training.epochs import Pass
 
         n_qubits = problem.n_qubits
         program = compile_ansatz(template(problem.ansatz), n_qubits, N_LAYERS)
         encoding = AmplitudeEncoding(n_qubits)
-        circuit = ExactCircuit(encoding, program, self.dtype, compiled=self.compiled)
+        circuit = ExactCircuit(encoding, program, self.dtype)
         self.network = Network(circuit, "expval", N_CLASSES, dtype=self.dtype)
         parts = (problem.weights, problem.coef, problem.intercept)
         self.network.bind(np.concatenate([part.ravel() for part in parts]))
@@ -120,8 +118,7 @@ class Sklqkd(Implementation):
         def training(n_steps):
             X = np.tile(self.features, (n_steps, 1))
             objective = Objective(np.tile(one_hot, (n_steps, 1)))
-            make = make_pass if self.compiled else Pass
-            epochs = make(self.network, self.optimizer, X, batch)
+            epochs = make_pass(self.network, self.optimizer, X, batch)
             return lambda: epochs.epoch(objective, shuffle=False, rng=rng)
 
         self.train_once, self.steps = training(1), training(self.n_steps)
@@ -139,13 +136,6 @@ class Sklqkd(Implementation):
     def predict(self, problem):
         """See Implementation."""
         return self.network.predict_logits(problem.features)
-
-
-class SklqkdNumPy(Sklqkd):
-    """The kernels that the compiled loops are held to."""
-
-    name = "sklqkd, NumPy alone"
-    compiled = False
 
 
 class SklqkdDouble(Sklqkd):
@@ -594,6 +584,6 @@ CHECKED = (
     *(DeepQuantum, TorchQuantum, Lightning, Scaluq),
 )
 #: In the order of the columns; the library itself comes first.
-IMPLEMENTATIONS = (Sklqkd, SklqkdNumPy, SklqkdDouble, *CHECKED, Aer, MatrixFloor, HeadFloor)
-DEFAULT_ANSATZ = (Sklqkd, SklqkdNumPy, PennyLaneTorch, PennyLaneJax, TensorCircuit, FastQML)
-IN_MEMORY = (Sklqkd, SklqkdNumPy, PennyLaneTorch, PennyLaneJax, DeepQuantum)
+IMPLEMENTATIONS = (Sklqkd, SklqkdDouble, *CHECKED, Aer, MatrixFloor, HeadFloor)
+DEFAULT_ANSATZ = (Sklqkd, PennyLaneTorch, PennyLaneJax, TensorCircuit, FastQML)
+IN_MEMORY = (Sklqkd, PennyLaneTorch, PennyLaneJax, DeepQuantum)

@@ -13,7 +13,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from .factored import FactoredKernel
+from .factored import GROUP, FactoredKernel
 from .local_layers import LocalLayers
 
 __all__ = [
@@ -102,6 +102,40 @@ class CompiledKernel(FactoredKernel):
     """A :class:`sklqkd.statevector.factored.FactoredKernel` whose passes are compiled."""
 
     _make_layers = CompiledLayers
+
+    def __init__(self, program, dtype=np.complex64):
+        super().__init__(program, dtype)
+        if not self.is_complex:
+            return
+        n_layers, n_qubits = len(self._local), program.n_qubits
+        self._rotations = np.empty((n_layers, n_qubits, 2, 2))
+        self._units = np.empty((2, n_layers, n_qubits), complex)
+        self._diagonals = np.empty((2, n_layers, 2**n_qubits), complex)
+        self._bounds = np.array([[group.start, group.stop] for group in self._groups])
+        self._products = np.empty((n_layers, len(self._groups), 2**GROUP, 2**GROUP), self._real)
+        # The layer before each gap, and that behind it; -1 where there is none.
+        self._beside = np.full((len(self._gaps), 2), -1)
+        self._beside[self._following, 0] = self._beside[self._local, 1] = np.arange(n_layers)
+
+    def prepare(self, weights):
+        """See :class:`sklqkd.statevector.Kernel`."""
+        if not self.is_complex or self._turning:
+            super().prepare(weights)
+            return
+        self._padded[:-1] = weights
+        before, self._after = self._units
+        _split(self._layers.matrices(self._padded), self._rotations, before, self._after)
+        _diagonals(before, self._diagonals[0])
+        _diagonals(self._after, self._diagonals[1])
+        _phases(
+            self._constant_phases, self._orders, self._beside, self._diagonals, self._phases[..., 0]
+        )
+        _products(self._rotations, self._bounds, self._products)
+        sizes = [2 ** len(group) for group in self._groups]
+        self._factors = [
+            [product[:size, :size] for product, size in zip(layer, sizes, strict=True)]
+            for layer in self._products
+        ]
 
     @staticmethod
     def _split_rotations(matrices):
@@ -315,6 +349,36 @@ def _split(matrices, rotations, before, after):
             rotations[i, q, 0, 0] = rotations[i, q, 1, 1] = cosine
             rotations[i, q, 1, 0], rotations[i, q, 0, 1] = sine, -sine
             before[i, q], after[i, q] = right * left.conjugate(), right * left
+
+
+@compiled
+def _phases(constant, orders, beside, diagonals, out):
+    """Write the phases of each gap, with those of the layers beside it: see the factored kernel."""
+    for g in range(len(constant)):
+        before, behind = beside[g]
+        for k in range(constant.shape[1]):
+            phase = constant[g, k]
+            if behind >= 0:
+                phase *= diagonals[0, behind, k]
+            if before >= 0:
+                phase *= diagonals[1, before, orders[g, k]]
+            out[g, 0, k], out[g, 1, k] = phase.real, phase.imag
+
+
+@compiled
+def _products(rotations, bounds, out):
+    """Write the Kronecker product of each layer's rotations over each group of qubits."""
+    for i in range(len(rotations)):
+        for g in range(len(bounds)):
+            first, last = bounds[g]
+            size = 1 << (last - first)
+            for row in range(size):
+                for column in range(size):
+                    product = 1.0
+                    for q in range(first, last):
+                        shift = last - 1 - q
+                        product *= rotations[i, q, row >> shift & 1, column >> shift & 1]
+                    out[i, g, row, column] = product
 
 
 @compiled

@@ -13,8 +13,8 @@ from ..reducers.front_ends import LinearFrontEnd
 from ..simulation import ExactCircuit
 from ..statevector.unitary import UnitaryCircuit, can_be_unitary
 from .encoding_loops import KINDS, Encoder
-from .loops import Inputs, Learner, epoch, first_half, second_half
-from .loss_loops import soft_losses
+from .loops import Inputs, Learner, adam_step, epoch, first_half, second_half
+from .loss_loops import SoftLosses, batch_losses, soft_losses
 from .network import Network
 from .objective import Objective
 
@@ -47,7 +47,7 @@ def _has_loops(front_end, encoding):
 
 
 class Pass:
-    """Trains any network, step by step.
+    """Trains any network, step by step; in single precision with compiled losses and Adam.
 
     Parameters
     ----------
@@ -60,6 +60,10 @@ class Pass:
     def __init__(self, network: Network, optimizer: Adam, X: np.ndarray, batch_size: int):
         self.network, self.optimizer, self.X = network, optimizer, X
         self.batch_size = min(int(batch_size), len(X))
+        self._constants = optimizer.beta_1, optimizer.beta_2, optimizer.epsilon
+        self._slopes = np.empty((self.batch_size, network.n_classes), np.float32)
+        self._known: tuple | None = None
+        self._soft: SoftLosses | None = None
 
     def epoch(self, objective: Objective, shuffle: bool, rng: np.random.Generator) -> float:
         """Pass once over the data in mini-batches and return the mean loss on the way.
@@ -77,14 +81,47 @@ class Pass:
         return total / n_samples
 
     def _total(self, order, objective, rng):
+        network, soft = self.network, self._read(objective)
         total = 0.0
         for rows in self._batches(order):
-            logits = self.network.logits(self.X[rows], rng)
-            loss, gradient = objective(logits, rows)
-            self.network.backward(gradient)
-            self.optimizer.step(self.network.parameters, self.network.gradient)
-            total += loss * len(rows)
+            logits = network.logits(self.X[rows], rng)
+            if soft is None:
+                loss, gradient = objective(logits, rows)
+                loss *= len(rows)
+            else:
+                gradient = self._slopes[: len(rows)]
+                loss = batch_losses(rows, soft, np.ascontiguousarray(logits), gradient)
+            network.backward(gradient)
+            self._step()
+            total += loss
         return total
+
+    def _step(self):
+        network, optimizer = self.network, self.optimizer
+        if network.dtype != np.float32 or np.ndim(optimizer.learning_rate):
+            optimizer.step(network.parameters, network.gradient)
+            return
+        optimizer.n_steps += 1
+        adam_step(
+            network.parameters,
+            network.gradient,
+            optimizer.first_moment,
+            optimizer.second_moment,
+            np.float32(optimizer.learning_rate),
+            optimizer.n_steps,
+            self._constants,
+        )
+
+    def _read(self, objective):
+        """Return the objective as the loops read it, made anew where it has changed."""
+        if self.network.dtype != np.float32:
+            return None
+        lessons = [(id(lesson.targets), *lesson[1:]) for lesson in objective.lessons]
+        known = (id(objective), objective.lam, lessons)
+        if known != self._known:
+            self._known, self._soft = known, soft_losses(objective, self.batch_size)
+            self._lessons = objective.lessons  # whose identities are theirs as long as they live
+        return self._soft
 
     def _batches(self, order) -> Iterator[np.ndarray]:
         for start in range(0, len(order), self.batch_size):
@@ -101,11 +138,9 @@ class CompiledPass(Pass):
         super().__init__(network, optimizer, X, batch_size)
         assert isinstance(network.middle, ExactCircuit)
         self._circuit = network.middle
-        self._rate = np.float32(network.learning_rates(optimizer.learning_rate))
-        self._constants = optimizer.beta_1, optimizer.beta_2, optimizer.epsilon
+        self._rate = np.float32(optimizer.learning_rate)
         self._inputs = self._make_inputs()
         self._learner = self._make_learner()
-        self._known, self._soft = None, None
         _tell_of_compiling()
 
     def _make_inputs(self):
@@ -182,14 +217,6 @@ class CompiledPass(Pass):
         optimizer.n_steps += -(-len(order) // self.batch_size)
         return total
 
-    def _read(self, objective):
-        """Return the objective as the loops read it, made anew where it has changed."""
-        lessons = [(id(lesson.targets), *lesson[1:]) for lesson in objective.lessons]
-        known = (id(objective), objective.lam, lessons)
-        if known != self._known:
-            self._known, self._soft = known, soft_losses(objective, self.batch_size)
-        return self._soft
-
     def _steps(self, order, objective):
         total, learner, optimizer = 0.0, self._learner, self.optimizer
         for rows in self._batches(order):
@@ -204,8 +231,8 @@ class CompiledPass(Pass):
 
 def _tell_of_compiling():
     """Say so where the first epoch waits for the loops to be compiled."""
-    if epoch.signatures or any(Path(epoch.stats.cache_path).glob("loops.epoch-*.nbi")):
+    folder = epoch.stats.cache_path  # None where no folder can be written
+    if epoch.signatures or (folder and any(Path(folder).glob("loops.epoch-*.nbi"))):
         return
-    logging.getLogger("sklqkd").warning(
-        "Compiling the training loops, once on this machine: some 20 seconds."
-    )
+    where = "once on this machine" if folder else "for this process alone: no folder can be written"
+    logging.getLogger("sklqkd").warning(f"Compiling the training loops, {where}: some 20 seconds.")

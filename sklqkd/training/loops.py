@@ -15,7 +15,7 @@ from ..statevector.unitary import UnitaryCircuit, angles, unitary
 from .encoding_loops import Encoder, encode, encoding_gradient
 from .loss_loops import SoftLosses, losses
 
-__all__ = ["Inputs", "Learner", "epoch", "first_half", "second_half"]
+__all__ = ["Inputs", "Learner", "adam_step", "epoch", "first_half", "second_half"]
 
 
 class Inputs(NamedTuple):
@@ -274,6 +274,12 @@ def _front_end_gradient(batch, inputs, states, pulled, gradient):
             shift[f] += slopes[b, f]
             slopes[b, f] *= inputs.scale
     np.dot(slopes.T, images, gradient[:n_coef].reshape(n_components, images.shape[1]))
+
+
+@compiled
+def adam_step(parameters, gradient, first, second, rate, n_steps, constants):
+    """Take step number `n_steps` of :class:`sklqkd.optimizers.Adam`."""
+    adam(parameters, gradient, first, second, rate, n_steps, constants)
 
 
 @inlined

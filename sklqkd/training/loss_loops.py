@@ -19,11 +19,11 @@ from ..losses import (
     virtual_teacher,
 )
 from ..losses.softmax import TINY
-from ..statevector.compiled import inlined, merged
+from ..statevector.compiled import compiled, inlined, merged
 from . import matching_loops
 from .objective import Objective
 
-__all__ = ["SoftLosses", "losses", "soft_losses"]
+__all__ = ["SoftLosses", "batch_losses", "losses", "soft_losses"]
 
 _SOFT, _LOGIT_MSE, _STANDARDIZED, _DECOUPLED, _DIST = range(5)
 _OTHERS = {
@@ -139,6 +139,12 @@ def soft_losses(objective: Objective, batch_size: int) -> SoftLosses | None:
         bits=bits,
         powers=bits.view(np.float32),
     )
+
+
+@compiled
+def batch_losses(rows, soft, logits, slopes):
+    """Do what :func:`losses` does, called from Python."""
+    return losses(rows, soft, logits, slopes)
 
 
 @merged
