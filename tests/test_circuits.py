@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sklqkd.circuits import ANSATZ_NAMES, ansatz_shape, ansatz_template, compile_ansatz
-from sklqkd.statevector import DenseKernel, make_kernel
+from sklqkd.statevector import make_kernel
 from sklqkd.statevector.compiled import CompiledKernel
-from sklqkd.statevector.compiled_dense import CompiledDenseKernel
 from sklqkd.statevector.factored import FactoredKernel
 
 from .reference import (
@@ -22,8 +21,7 @@ from .reference import (
     random_states,
 )
 
-DENSE, FACTORED = [DenseKernel, CompiledDenseKernel], [FactoredKernel, CompiledKernel]
-KERNELS = DENSE + FACTORED
+KERNELS = [FactoredKernel, CompiledKernel]
 
 
 def run(kernel, weights, states):
@@ -61,7 +59,7 @@ def test_random_circuits(seed, n_qubits):
     expected = default_qubit(template, weights, n_qubits, state)
     expected_gradient = default_qubit_gradient(template, weights, n_qubits, state[:, 0], observable)
     for dtype, atol, gradient_atol in [(np.complex128, 1e-12, 1e-10), (np.complex64, 1e-6, 1e-5)]:
-        for kernel_class in KERNELS if n_qubits <= 5 else FACTORED:
+        for kernel_class in KERNELS:
             kernel = kernel_class(program, dtype)
             final = run(kernel, weights, state)
             assert_same_up_to_phase(final, expected, atol)
@@ -73,17 +71,12 @@ def test_random_circuits(seed, n_qubits):
                 assert (adjoint is None) != with_input
 
 
-def test_the_kernel_is_chosen_by_size():
-    small, large = (compile_ansatz("rotations", n, 1) for n in (3, 8))
-    assert type(make_kernel(small)) is CompiledDenseKernel
-    assert type(make_kernel(large)) is CompiledKernel
-    assert type(make_kernel(large, compiled=False)) is FactoredKernel
-    for n_qubits, kernels in ((5, (DenseKernel, CompiledDenseKernel)), (6, FACTORED)):
-        program = compile_ansatz("rotations", n_qubits, 1)
-        for compiled, kernel_class in enumerate(kernels):
-            kernel = make_kernel(program, np.complex128, compiled=bool(compiled))
-            assert type(kernel) is kernel_class
-            assert kernel.dtype == np.complex128
+def test_kernels_are_compiled():
+    program = compile_ansatz("rotations", 3, 1)
+    for compiled, kernel_class in enumerate(KERNELS):
+        kernel = make_kernel(program, np.complex128, compiled=bool(compiled))
+        assert type(kernel) is kernel_class
+        assert kernel.dtype == np.complex128
 
 
 @pytest.mark.parametrize("kernel_class", KERNELS)
@@ -174,8 +167,8 @@ def test_the_last_permutation_is_left_to_the_readout():
     shorter, permutation = program.split_readout()
     rng = np.random.default_rng(0)
     weights, states = rng.uniform(0, 6, program.n_weights), random_states(rng, 4)
-    whole = run(DenseKernel(program, np.complex128), weights, states)
-    partial = run(DenseKernel(shorter, np.complex128), weights, states)
+    whole = run(CompiledKernel(program, np.complex128), weights, states)
+    partial = run(CompiledKernel(shorter, np.complex128), weights, states)
     assert len(shorter.steps) == len(program.steps) - 1
     np.testing.assert_allclose(np.abs(whole), np.abs(partial)[permutation], atol=1e-14)
 

@@ -1,12 +1,9 @@
 """Exact state-vector simulation of a compiled circuit, with its adjoint gradient.
 
-A circuit arrives as a :class:`Program`: a few fused steps, made by :mod:`sklqkd.circuits`. Two
-kernels run it on a batch of states; :func:`make_kernel` picks one by size:
-
-- :class:`DenseKernel` multiplies every layer out to one 2^n x 2^n matrix;
-- :class:`FactoredKernel` keeps each layer as a Kronecker product.
-
-Where numba is installed, their inner loops are compiled (:mod:`sklqkd.statevector.compiled`).
+A circuit arrives as a :class:`Program`: a few fused steps, made by :mod:`sklqkd.circuits`. A kernel
+runs it on a batch of states (:func:`make_kernel`): :class:`FactoredKernel` keeps each layer as a
+Kronecker product, and :mod:`sklqkd.statevector.compiled` has its inner loops compiled. In training,
+circuits of a few qubits are one matrix instead (:mod:`sklqkd.statevector.unitary`).
 
 States have shape (2^n, batch): amplitude first, the batch in the last axis, wire 0 in the most
 significant bit (PennyLane's order). A state is correct up to a global phase, which no measurement
@@ -14,13 +11,11 @@ sees. Gradients use the adjoint method: with ``adjoint`` = dL/dRe(psi) + i dL/dI
 layer ``psi' = U psi`` pulls it back as ``U^H adjoint``, and only the layers' states are kept.
 """
 
-from .dense import DenseKernel
 from .factored import FactoredKernel
 from .kernels import Kernel, make_kernel
 from .program import Gate, LocalLayer, PhasePermutation, Program
 
 __all__ = [
-    "DenseKernel",
     "FactoredKernel",
     "Gate",
     "Kernel",

@@ -1,4 +1,4 @@
-"""What all kernels do, and which one suits a circuit."""
+"""What a kernel does, and how to make one."""
 
 from __future__ import annotations
 
@@ -7,15 +7,10 @@ from typing import Protocol
 import numpy as np
 
 from .compiled import CompiledKernel
-from .compiled_dense import CompiledDenseKernel
-from .dense import DenseKernel
 from .factored import FactoredKernel
 from .program import Program
 
 __all__ = ["Kernel", "make_kernel"]
-
-#: Above these numbers of qubits the factored kernels are faster (measured).
-DENSE_UP_TO = 5
 
 
 class Kernel(Protocol):
@@ -49,7 +44,7 @@ class Kernel(Protocol):
 
 
 def make_kernel(program: Program, dtype=np.complex64, *, compiled: bool = True) -> Kernel:
-    """Return the kernel that suits the size of `program`.
+    """Return the kernel of a program.
 
     Parameters
     ----------
@@ -64,7 +59,4 @@ def make_kernel(program: Program, dtype=np.complex64, *, compiled: bool = True) 
     -------
     kernel : Kernel
     """
-    is_small = program.n_qubits <= DENSE_UP_TO
-    if compiled:
-        return (CompiledDenseKernel if is_small else CompiledKernel)(program, dtype)
-    return (DenseKernel if is_small else FactoredKernel)(program, dtype)
+    return (CompiledKernel if compiled else FactoredKernel)(program, dtype)

@@ -39,13 +39,10 @@ class LocalLayers:
 
     def matrices(self, padded_weights: np.ndarray) -> np.ndarray:
         """Return the layers' matrices, shape (n_layers, n_qubits, 2, 2), and keep the slots."""
-        half_angle = 0.5 * (self.scale * padded_weights[..., self.index] + self.offset)
+        half_angle = 0.5 * (self.scale * padded_weights[self.index] + self.offset)
         half_angle = half_angle[..., None, None]
         slots = np.cos(half_angle) * self.cosine_part + np.sin(half_angle) * self.sine_part
-        slots = np.moveaxis(slots, -5, 0)
         # later[k] is the product of the slots that follow slot k.
-        if self.later.shape != slots.shape:
-            self.later = np.broadcast_to(np.eye(2, dtype=complex), slots.shape).copy()
         for k in range(len(slots) - 1, 0, -1):
             np.matmul(self.later[k], slots[k], out=self.later[k - 1])
         return self.later[0] @ slots[0]
@@ -59,16 +56,9 @@ class LocalLayers:
             Per layer and qubit, the sum over the batch and the other qubits of
             conj(adjoint)_i * state_j, both just after the layer.
         """
-        later = np.moveaxis(self.later, 0, -5)
-        generators = later @ self.generator @ later.conj().swapaxes(-1, -2)
-        generators *= products[..., None, :, :, :, :]
-        derivative = generators.real.sum(axis=(-1, -2))
-        derivative *= self.scale
-        if derivative.ndim == 3:
-            return np.bincount(self._flat_index, derivative.ravel(), self.n_weights + 1)
-        gradient = np.zeros((self.n_weights + 1, len(derivative)))
-        np.add.at(gradient, self._flat_index, derivative.reshape(len(derivative), -1).T)
-        return gradient.T
+        generators = self.later @ self.generator @ self.later.conj().swapaxes(-1, -2)
+        derivative = self.scale * (generators * products).real.sum(axis=(-1, -2))
+        return np.bincount(self._flat_index, derivative.ravel(), self.n_weights + 1)
 
 
 def kronecker(matrices):
