@@ -67,10 +67,10 @@ class StackedHalvingGridSearchCV(_StackedHalving, HalvingGridSearchCV):
     aggressive_elimination, cv, scoring, refit, error_score, return_train_score, random_state, \
 n_jobs, verbose
         As in :class:`~sklearn.model_selection.HalvingGridSearchCV`. `n_jobs` counts stacks that are
-        trained at a time.
+        trained at a time, see :class:`StackedGridSearchCV`.
     memory_limit : float, default=None
-        Memory that the students in training may take together, in bytes; ``None`` for half of what
-        is free.
+        Memory that folds may keep, of their images and of what reducers make of them, in bytes;
+        ``None`` for half of what is free.
     checkpoint : str or path, default=None
         File that finished fits are written to, see :class:`StackedGridSearchCV`. Survivors of a
         search that was stopped and started again train from the start once.
@@ -180,7 +180,7 @@ class StackedHalvingRandomSearchCV(_StackedHalving, HalvingRandomSearchCV):
 n_jobs, verbose
         As in :class:`~sklearn.model_selection.HalvingRandomSearchCV`.
     memory_limit : float, default=None
-        Memory that the students in training may take together, in bytes; ``None`` for half of what
+XX
         is free.
     checkpoint : str or path, default=None
         File that finished fits are written to, see :class:`StackedHalvingGridSearchCV`.

@@ -85,7 +85,8 @@ class StackedGridSearchCV(StackedSearch, GridSearchCV):
         Parameter names and the values to try, or several such grids.
     scoring, n_jobs, refit, cv, verbose, pre_dispatch, error_score, return_train_score
         As in :class:`sklearn.model_selection.GridSearchCV`. `n_jobs` counts stacks that are trained
-        at a time.
+        at a time: by threads up to 6 qubits on the exact simulator, else by processes, or by what
+        ``joblib.parallel_config`` names.
     memory_limit : float, default=None
         Memory that folds may keep, of their images and of what reducers make of them, in bytes;
         ``None`` for half of what is free.
@@ -163,7 +164,7 @@ class StackedRandomizedSearchCV(StackedSearch, RandomizedSearchCV):
     n_iter, scoring, n_jobs, refit, cv, verbose, pre_dispatch, random_state, error_score, \
 return_train_score
         As in :class:`sklearn.model_selection.RandomizedSearchCV`. `n_jobs` counts stacks that are
-        trained at a time.
+        trained at a time, see :class:`StackedGridSearchCV`.
     memory_limit : float, default=None
         Memory that folds may keep, of their images and of what reducers make of them, in bytes;
         ``None`` for half of what is free.
