@@ -180,8 +180,8 @@ class StackedHalvingRandomSearchCV(_StackedHalving, HalvingRandomSearchCV):
 n_jobs, verbose
         As in :class:`~sklearn.model_selection.HalvingRandomSearchCV`.
     memory_limit : float, default=None
-XX
-        is free.
+        Memory that folds may keep, of their images and of what reducers make of them, in bytes;
+        ``None`` for half of what is free.
     checkpoint : str or path, default=None
         File that finished fits are written to, see :class:`StackedHalvingGridSearchCV`.
 
