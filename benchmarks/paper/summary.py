@@ -164,7 +164,8 @@ def main():
 
 Each report says by which command, versions and seeds it was made: [version1.md](version1.md) and
 [version2.md](version2.md) (the paper's two versions), [where_it_pays.md](where_it_pays.md) (when
-distillation helps), [speed.md](speed.md), [devices.md](devices.md), [search.md](search.md),
+distillation helps), [speed.md](speed.md), [against_release.md](against_release.md) (beside release
+0.1.0), [gpu.md](gpu.md), [devices.md](devices.md), [search.md](search.md),
 [search_plan.md](search_plan.md) and [mutation.md](mutation.md). This page is put together by
 `python benchmarks/paper/summary.py`.
 
