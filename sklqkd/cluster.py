@@ -11,7 +11,7 @@ import sys
 
 import joblib
 
-__all__ = ["dask_client", "place"]
+__all__ = ["dask_client", "here", "place"]
 
 
 def dask_client():
@@ -33,8 +33,8 @@ def place(value, n_jobs=None):
     Returns
     -------
     placed : dask.distributed.Future or object
-        On a Dask cluster a future, which the job finds resolved if it is one of its arguments;
-        else the value itself. The value stays on the cluster as long as the future is referred to.
+        On a Dask cluster a future, else the value itself. The job gets the value by :func:`here`.
+        The value stays on the cluster as long as the future is referred to.
     """
     client = dask_client()
     # With a single worker joblib runs the jobs in this process.
@@ -44,6 +44,18 @@ def place(value, n_jobs=None):
     # The warning advises to do what is done here.
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
         return client.submit(_Value(value), pure=False)
+
+
+def here(placed):
+    """Return the value of an argument that was placed.
+
+    Dask resolves the futures among a job's arguments. But where all workers but one are lost in the
+    meantime, joblib runs the jobs in the process that placed the value.
+    """
+    distributed = sys.modules.get("distributed")
+    if distributed is not None and isinstance(placed, distributed.Future):
+        return placed.result()
+    return placed
 
 
 class _Value:

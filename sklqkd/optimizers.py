@@ -12,8 +12,8 @@ class Adam:
 
     Parameters
     ----------
-    size : int or tuple of int
-        Length of the parameter vector, or shape of the array of several.
+    size : int
+        Length of the parameter vector.
     dtype : dtype, default=numpy.float32
         Its dtype, and that of the two moments.
     learning_rate : float or ndarray that broadcasts to `size`, default=0.01

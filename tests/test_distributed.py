@@ -10,9 +10,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_validate
+from sklearn.utils.parallel import Parallel
 
 from sklqkd import DistilledQNNClassifier, QNNClassifier
-from sklqkd.cluster import place
+from sklqkd.cluster import here, place
 from sklqkd.datasets import load_digits, take_per_class
 from sklqkd.evaluation import compare
 from sklqkd.search import StackedGridSearchCV
@@ -166,5 +167,24 @@ def test_data_outlives_its_worker(on_dask):
     distributed.wait(value)
     [holder] = on_dask.who_has(value)[value.key]
     os.kill(on_dask.run(os.getpid)[holder], signal.SIGKILL)
-    sums = joblib.Parallel()([joblib.delayed(np.sum)(value), joblib.delayed(np.max)(value)])
-    assert sums == [49_995_000, 9_999]
+    sums = joblib.Parallel()(joblib.delayed(_sum)(value) for _ in range(2))
+    assert sums == [49_995_000, 49_995_000]
+
+
+def _sum(placed):
+    return here(placed).sum()
+
+
+def test_placed_values_are_found_here(on_dask, student, digits, search, monkeypatch):
+    """joblib runs jobs in this process where all workers but one were lost meanwhile."""
+
+    class InThisProcess(Parallel):
+        def __init__(self, *args, **options):
+            super().__init__(**options | {"backend": "sequential"})
+
+    monkeypatch.setattr("sklqkd.search.fits.Parallel", InThisProcess)
+    own = StackedGridSearchCV(student, GRID, cv=3).fit(*digits)
+    assert_same_results(own.cv_results_, search.cv_results_)
+    monkeypatch.setattr("sklqkd.evaluation.experiment.Parallel", InThisProcess)
+    lone = {"C=1": LogisticRegression()}
+    assert (compare(lone, *digits, seeds=2, cv=2).scores()["C=1"] > 0.5).all()

@@ -18,12 +18,14 @@ from sklearn.ensemble import RandomForestClassifier
 from sklqkd import DistilledMLPClassifier, DistilledQNNClassifier, QNNClassifier
 from sklqkd.circuits import ansatz_shape, ansatz_template, compile_ansatz
 from sklqkd.datasets import load_digits, take_per_class
+from sklqkd.encodings import make_encoding
 from sklqkd.losses import DISTILLATION_LOSSES, with_constants
 from sklqkd.search.runs import SharedFold, prepare_run
 from sklqkd.statevector.compiled import compiled, forget_older
 from sklqkd.statevector.unitary import UnitaryCircuit, angles, can_be_unitary, unitary
 from sklqkd.threads import one_thread
-from sklqkd.training.epochs import CompiledPass
+from sklqkd.training.encoding_loops import Encoder, encode, encoding_gradient
+from sklqkd.training.epochs import CompiledPass, Pass
 from sklqkd.training.loss_loops import losses, soft_losses
 from sklqkd.training.objective import Lesson, Objective
 
@@ -296,8 +298,7 @@ def test_black_images_and_early_stopping(digits):
     X, y = digits[0].copy(), digits[1]
     X[:5] = 0
     own = QNNClassifier(reducer="fc", early_stopping=True, max_iter=8, random_state=0)
-    network_free = own.fit(X, y)
-    assert np.isfinite(network_free.loss_curve_).all()
+    assert np.isfinite(own.fit(X, y).loss_curve_).all()
     fixed = QNNClassifier(reducer="avg_pool", n_qubits=2, max_iter=3, random_state=0).fit(X, y)
     assert np.isfinite(fixed.parameters_).all()
 
@@ -366,9 +367,47 @@ def test_other_students_of_a_search(digits):
     assert_same_as_lone(others, X, y)
 
 
+def test_the_loops_know_black_images():
+    """Features that are all 0 give |0...0>, and have no gradient; others are not touched by it."""
+
+    @compiled
+    def there_and_back(encoder, features, states, towards, gradient):
+        encode(encoder, features, states)
+        encoding_gradient(encoder, states, towards, gradient)
+
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(3, 3)).astype(np.float32)
+    features[1] = 0
+    towards = rng.normal(size=(3, 4)).astype(np.float32)
+    states, gradient = np.empty((3, 4), np.float32), np.empty((3, 3), np.float32)
+    encoder = Encoder.of(make_encoding("amplitude", 2), 3, 3)
+    there_and_back(encoder, features, states, towards, gradient)
+    assert_array_equal(states[1], [1, 0, 0, 0])
+    assert_array_equal(gradient[1], 0)
+
+    def value(x):
+        squashed = np.tanh(x[[0, 2]])
+        unit = squashed / np.linalg.norm(squashed, axis=1, keepdims=True)
+        return (unit * towards[[0, 2], :3]).sum()
+
+    expected = differences(value, features.astype(float))
+    assert_allclose(gradient, expected, atol=1e-5)
+
+
+def test_an_encoding_without_loops_trains_on_fixed_features(digits, monkeypatch):
+    X, y = digits[0][:, 20:24], digits[1]
+    own = QNNClassifier(n_qubits=2, reducer=None, max_iter=2, random_state=0)
+    expected = own.fit(X, y).parameters_
+    for name in (None, "mine"):
+        monkeypatch.setattr("sklqkd.encodings.AmplitudeEncoding.loops", name)
+        assert_array_equal(own.fit(X, y).parameters_, expected)
+        trained = QNNClassifier(n_qubits=2, reducer="fc", max_iter=1, random_state=0).fit(X, y)
+        assert np.isfinite(trained.parameters_).all()
+
+
 @pytest.mark.parametrize("name", ["hinton", "dist"])
-def test_the_way_of_a_step_does_not_matter(digits, teacher_logits, name):
-    """Loops for the loss, or the loss called between the halves of a step, or NumPy alone."""
+def test_the_way_of_a_step_does_not_matter(digits, teacher_logits, name, monkeypatch):
+    """Loops for the loss, or the loss called between the halves of a step, or step by step."""
     curves = []
     loss = DISTILLATION_LOSSES[name]
     own = loss._replace(loss=partial(lambda *given: loss.loss(*given)))
@@ -378,7 +417,11 @@ def test_the_way_of_a_step_does_not_matter(digits, teacher_logits, name):
             .fit(*digits, teacher_logits=teacher_logits)
             .loss_curve_
         )
+    monkeypatch.setattr("sklqkd.students.training_run.make_pass", Pass)
+    by_steps = student(distillation=loss, reducer="pca")
+    curves.append(by_steps.fit(*digits, teacher_logits=teacher_logits).loss_curve_)
     assert_allclose(curves[1], curves[0], rtol=1e-4)
+    assert_allclose(curves[2], curves[0], rtol=1e-4)
 
 
 def test_teacher_and_reducer_are_asked_once(digits):

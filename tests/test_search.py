@@ -1,6 +1,7 @@
 """Stacked searches: drop-in for scikit-learn's, with the same results."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -21,7 +22,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 import sklqkd.search.fits
-from sklqkd import DistilledQNNClassifier, QNNClassifier
+from sklqkd import DistilledLinearClassifier, DistilledQNNClassifier, QNNClassifier
 from sklqkd.datasets import load_digits, take_per_class
 from sklqkd.losses import DISTILLATION_LOSSES, DistillationLoss
 from sklqkd.search import (
@@ -174,6 +175,27 @@ def test_anything_else_is_searched_as_usual(estimator, grid, digits):
     own = StackedGridSearchCV(estimator, grid, cv=2).fit(X, y)
     other = GridSearchCV(estimator, grid, cv=2).fit(X, y)
     assert_same_results(own.cv_results_, other.cv_results_)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "grid", "is_here"),
+    [
+        (QNNClassifier(n_qubits=2, max_iter=1), {"random_state": [0, 1]}, True),
+        (QNNClassifier(n_qubits=2, max_iter=1), {"n_qubits": [2, 7]}, False),
+        (QNNClassifier(n_qubits=2, max_iter=1), {"shots": [None, 50]}, False),
+        (DistilledLinearClassifier(max_iter=1), {"random_state": [0, 1]}, False),
+        (LogisticRegression(), {"C": [0.1, 1.0]}, False),
+    ],
+    ids=["compiled", "7 qubits", "shots", "classical", "scikit-learn's"],
+)
+def test_threads_are_for_compiled_epochs(estimator, grid, is_here, digits):
+    def process(estimator, X, y):
+        return os.getpid()
+
+    search = StackedGridSearchCV(estimator, grid, cv=2, n_jobs=2, scoring=process, refit=False)
+    found = search.fit(*digits).cv_results_
+    processes = {found[f"split{k}_test_score"][i] for k in range(2) for i in range(2)}
+    assert (processes == {os.getpid()}) == is_here
 
 
 def test_a_small_memory_limit_gives_folds_up(student, digits, monkeypatch):

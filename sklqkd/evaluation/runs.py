@@ -17,6 +17,7 @@ from sklearn.utils import check_array, column_or_1d
 
 from .._sklearn import _check_method_params, _safe_indexing
 from ..checks import class_labels, refuses_overflow
+from ..cluster import here
 from ..targets import is_fitted
 from .comparison import METRICS
 
@@ -86,7 +87,8 @@ def evaluate(
     failure : str or None
         The traceback, if the run failed.
     """
-    X, y, X_test, y_test = data
+    estimator, fit_params, teacher_labels = map(here, (estimator, fit_params, teacher_labels))
+    X, y, X_test, y_test = here(data)
     row: dict = {"estimator": run.name, "seed": run.seed, "fold": run.fold}
     row.update(dict.fromkeys(METRICS, np.nan), best_params="")
     where = f"{run.name}, seed {run.seed}" + ("" if run.test is None else f", fold {run.fold}")

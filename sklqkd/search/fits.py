@@ -20,10 +20,10 @@ from sklearn.base import clone
 from sklearn.utils.parallel import Parallel, delayed
 
 from .._sklearn import _check_method_params, _fit_and_score, _num_samples, _safe_split, _score
-from ..cluster import dask_client, place
+from ..cluster import dask_client, here, place
 from ..statevector.unitary import UNITARY_UP_TO
 from ..students.base import Student
-from ..students.quantum import EXACT
+from ..students.quantum import EXACT, QuantumStudent
 from ..teacher_warnings import collected, warn_of_teacher
 from ..threads import one_thread
 from .checkpoint import FinishedFits
@@ -216,13 +216,17 @@ def _name(kwargs):
 
 
 def _lets_threads_run(calls):
-    """Return whether the students' epochs are compiled calls, beside which other threads run.
+    """Return whether the fits' epochs are compiled calls, beside which other threads run.
 
-    Threads copy nothing. With more qubits, or on a device, Python works, one thread at a time.
+    Threads copy nothing. Of any other estimator, with more qubits, shots or a device, it is Python
+    that works, one thread at a time.
     """
     for _, (estimator, *_), kwargs in calls:
+        if not isinstance(estimator, QuantumStudent):
+            return False
         params = vars(estimator) | (kwargs.get("parameters") or {})
-        if params.get("backend", EXACT) != EXACT or params.get("n_qubits", 0) > UNITARY_UP_TO:
+        where = params["backend"], params["device"], params["shots"]
+        if where != (EXACT, "cpu", None) or params["n_qubits"] > UNITARY_UP_TO:
             return False
     return True
 
@@ -237,6 +241,7 @@ def _is_for_stack(function, args, kwargs):
 
 
 def _run_one(number, shared, function, estimator, kwargs):
+    shared = here(shared)
     with collected() as messages:
         results = [function(estimator, shared.X, shared.y, **kwargs)]
     return number, results, dict(messages)
@@ -262,6 +267,7 @@ def _run_stack(number, shared, fits, memory_limit, stop=None, states=None, folds
     folds : dict, default=None
         What was computed for earlier calls; added to.
     """
+    shared = here(shared)
     if memory_limit is None:
         memory_limit = _free_memory() / 2 / joblib.cpu_count()
     # A teacher shall not ask the whole cluster for help.

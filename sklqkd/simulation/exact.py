@@ -23,18 +23,9 @@ class ExactCircuit:
         The compiled ansatz.
     dtype : dtype, default=numpy.float32
         float32 (states in complex64) or float64 (complex128).
-    compiled : bool, default=True
-        See :func:`sklqkd.statevector.make_kernel`.
     """
 
-    def __init__(
-        self,
-        encoding: Encoding,
-        program: Program,
-        dtype=np.float32,
-        *,
-        compiled: bool = True,
-    ):
+    def __init__(self, encoding: Encoding, program: Program, dtype=np.float32):
         self.encoding = encoding
         self.n_qubits = program.n_qubits
         self.n_weights = program.n_weights
@@ -43,7 +34,7 @@ class ExactCircuit:
         self.program, self.permutation = program.split_readout()
         is_real = self.program.is_real and encoding.is_real
         state_dtype = np.dtype(dtype) if is_real else np.result_type(dtype, np.complex64)
-        self._kernel = make_kernel(self.program, state_dtype, compiled=compiled)
+        self._kernel = make_kernel(self.program, state_dtype)
 
     def prepare(self, weights):
         """See :class:`sklqkd.training.Middle`."""

@@ -2,7 +2,7 @@
 
 NumPy passes over the states once per operation, and pays for every call; compiled loops make one
 pass for a whole gap, and sum for the gradient only the terms that it needs. Matrix products stay
-with BLAS. The NumPy kernel is the reference, and what runs where numba is not installed.
+with BLAS. The NumPy kernel is the reference.
 """
 
 from __future__ import annotations
@@ -18,12 +18,10 @@ from .local_layers import LocalLayers
 
 __all__ = [
     "CompiledKernel",
-    "CompiledLayers",
     "compiled",
     "forget_older",
     "inlined",
     "merged",
-    "slope",
 ]
 
 
@@ -113,13 +111,18 @@ class CompiledKernel(FactoredKernel):
         self._diagonals = np.empty((2, n_layers, 2**n_qubits), complex)
         self._bounds = np.array([[group.start, group.stop] for group in self._groups])
         self._products = np.empty((n_layers, len(self._groups), 2**GROUP, 2**GROUP), self._real)
+        sizes = [2 ** len(group) for group in self._groups]
+        self._factors = [
+            [product[:size, :size] for product, size in zip(layer, sizes, strict=True)]
+            for layer in self._products
+        ]
         # The layer before each gap, and that behind it; -1 where there is none.
         self._beside = np.full((len(self._gaps), 2), -1)
         self._beside[self._following, 0] = self._beside[self._local, 1] = np.arange(n_layers)
 
     def prepare(self, weights):
         """See :class:`sklqkd.statevector.Kernel`."""
-        if not self.is_complex or self._turning:
+        if not self.is_complex:
             super().prepare(weights)
             return
         self._padded[:-1] = weights
@@ -128,27 +131,9 @@ class CompiledKernel(FactoredKernel):
         _diagonals(before, self._diagonals[0])
         _diagonals(self._after, self._diagonals[1])
         _phases(
-            self._constant_phases, self._orders, self._beside, self._diagonals, self._phases[..., 0]
+            self._gap_phases(), self._orders, self._beside, self._diagonals, self._phases[..., 0]
         )
         _products(self._rotations, self._bounds, self._products)
-        sizes = [2 ** len(group) for group in self._groups]
-        self._factors = [
-            [product[:size, :size] for product, size in zip(layer, sizes, strict=True)]
-            for layer in self._products
-        ]
-
-    @staticmethod
-    def _split_rotations(matrices):
-        rotations = np.empty(matrices.shape)
-        before, after = np.empty((2, *matrices.shape[:2]), complex)
-        _split(matrices, rotations, before, after)
-        return rotations, before, after
-
-    @staticmethod
-    def _kronecker_diagonals(phases):
-        out = np.empty((len(phases), 2 ** phases.shape[1]), complex)
-        _diagonals(phases, out)
-        return out
 
     def _through_gap(self, g, planes, out):
         phases = self._phases[g]
@@ -310,7 +295,7 @@ def _matrices(weights, index, scale, offset, cosine_part, sine_part, later, out)
 
 
 @inlined
-def slope(sums, generator, later):
+def _slope(sums, generator, later):
     """Return the derivative for one slot's angle, given the 2 x 2 sums of its layer and qubit."""
     total = 0.0
     for a in range(2):
@@ -330,7 +315,7 @@ def _gradient(products, index, scale, generator, later, out):
         for i in range(n_layers):
             for q in range(n_qubits):
                 if scale[k, i, q] != 0:
-                    derivative = slope(products[i, q], generator[k, i, q], later[k, i, q])
+                    derivative = _slope(products[i, q], generator[k, i, q], later[k, i, q])
                     out[index[k, i, q]] += scale[k, i, q] * derivative
 
 

@@ -85,9 +85,7 @@ class FactoredKernel:
         """See :class:`sklqkd.statevector.Kernel`."""
         self._padded[:-1] = weights
         matrices = self._layers.matrices(self._padded)
-        phases = self._constant_phases.copy()
-        for g in self._turning:
-            phases[g] = self._gaps[g].phases(self._padded)
+        phases = self._gap_phases()
         if self.is_complex:
             rotations, before, self._after = self._split_rotations(matrices)
             # Collapse all that is diagonal between two layers into one vector.
@@ -100,6 +98,13 @@ class FactoredKernel:
             rotations = matrices.real
             self._phases = phases.real.astype(self._real)[:, None, :, None]
         self._factors = self._kronecker_factors(rotations)
+
+    def _gap_phases(self):
+        """Return the phases of the permutations between the layers, (n_gaps, 2^n), a copy."""
+        phases = self._constant_phases.copy()
+        for g in self._turning:
+            phases[g] = self._gaps[g].phases(self._padded)
+        return phases
 
     def _kronecker_factors(self, rotations):
         """Return per layer the Kronecker product over each group of qubits."""

@@ -16,7 +16,7 @@ __all__ = ["KINDS", "Encoder", "encode", "encoding_gradient"]
 
 #: What :attr:`Encoder.kind` stands for.
 KINDS = ("amplitude", "angle", "hadamard_ry", "qubit")
-_AMPLITUDE, _ANGLE, _HADAMARD_RY, _QUBIT = range(4)
+_AMPLITUDE, _, _HADAMARD_RY, _QUBIT = range(4)
 
 # Below it a float's square underflows, and so does the light of such an image.
 _BLACK = np.float32(np.sqrt(np.finfo(np.float32).tiny))
@@ -29,7 +29,7 @@ class Encoder(NamedTuple):
     Attributes
     ----------
     kind : int
-        A place in `KINDS`.
+        A place in `KINDS`; -1 for an encoding without loops, whose states are all in a table.
     n_qubits : int
     squashed : ndarray of shape (batch_size, n_features)
         tanh of the features.
@@ -62,7 +62,7 @@ class Encoder(NamedTuple):
         """
         n_qubits = encoding.n_qubits
         return cls(
-            kind=KINDS.index(encoding.loops or "amplitude"),
+            kind=KINDS.index(encoding.loops) if encoding.loops in KINDS else -1,
             n_qubits=n_qubits,
             squashed=np.empty((batch_size, n_features), np.float32),
             norms=np.empty(batch_size, np.float32),

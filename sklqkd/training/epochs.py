@@ -60,6 +60,7 @@ class Pass:
     def __init__(self, network: Network, optimizer: Adam, X: np.ndarray, batch_size: int):
         self.network, self.optimizer, self.X = network, optimizer, X
         self.batch_size = min(int(batch_size), len(X))
+        self._rate = np.float32(optimizer.learning_rate)  # an array, if parameters differ in it
         self._constants = optimizer.beta_1, optimizer.beta_2, optimizer.epsilon
         self._slopes = np.empty((self.batch_size, network.n_classes), np.float32)
         self._known: tuple | None = None
@@ -98,7 +99,7 @@ class Pass:
 
     def _step(self):
         network, optimizer = self.network, self.optimizer
-        if network.dtype != np.float32 or np.ndim(optimizer.learning_rate):
+        if network.dtype != np.float32 or np.ndim(self._rate):
             optimizer.step(network.parameters, network.gradient)
             return
         optimizer.n_steps += 1
@@ -107,7 +108,7 @@ class Pass:
             network.gradient,
             optimizer.first_moment,
             optimizer.second_moment,
-            np.float32(optimizer.learning_rate),
+            self._rate,
             optimizer.n_steps,
             self._constants,
         )
@@ -138,7 +139,6 @@ class CompiledPass(Pass):
         super().__init__(network, optimizer, X, batch_size)
         assert isinstance(network.middle, ExactCircuit)
         self._circuit = network.middle
-        self._rate = np.float32(optimizer.learning_rate)
         self._inputs = self._make_inputs()
         self._learner = self._make_learner()
         _tell_of_compiling()

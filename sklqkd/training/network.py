@@ -202,7 +202,7 @@ class Network:
         self._head = self.head(self._coef)
 
     def head(self, coef: np.ndarray) -> np.ndarray:
-        """Return the matrix from the middle part's values to logits, (..., n_classes, n_values)."""
+        """Return the matrix from the middle part's values to logits, (n_classes, n_values)."""
         if not self._is_scaled:
             return coef @ self._readout
         head = coef.take(self.order, axis=-1)
