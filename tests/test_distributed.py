@@ -117,7 +117,9 @@ class CountedArray(np.ndarray):
 def test_images_are_sent_once(on_dask, student, digits):
     X = digits[0].view(CountedArray)
     grid = GRID | {"random_state": list(range(12))}  # 96 fits, 4 stacks
-    StackedGridSearchCV(clone(student).set_params(max_iter=1), grid, cv=2, refit=False).fit(X, digits[1])
+    StackedGridSearchCV(clone(student).set_params(max_iter=1), grid, cv=2, refit=False).fit(
+        X, digits[1]
+    )
     assert CountedArray.n_pickled == 1
     CountedArray.n_pickled = 0
     compare([LogisticRegression()], X, digits[1], X[:9], digits[1][:9], seeds=4)
