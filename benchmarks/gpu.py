@@ -65,7 +65,7 @@ def compare(device):
             found = []
             for circuit, dtype in ((single, np.float32), (double, np.float64)):
                 circuit.prepare(weights.astype(dtype))
-                probabilities = circuit.probabilities(features.astype(dtype)).copy()
+                probabilities = circuit.values(features.astype(dtype)).copy()
                 found.append((probabilities, *circuit.backward(gradient.astype(dtype), True)))
             differences = [np.abs(a - b).max() for a, b in zip(*found, strict=True)]
             worst = np.maximum(worst, differences)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["Adam", "has_diverged", "raise_if_diverged"]
+from .statevector.compiled import compiled, inlined
+
+__all__ = ["Adam", "adam", "has_diverged", "raise_if_diverged"]
 
 
 class Adam:
@@ -15,9 +17,9 @@ class Adam:
     size : int
         Length of the parameter vector.
     dtype : dtype, default=numpy.float32
-        Its dtype, and that of the two moments.
-    learning_rate : float or ndarray that broadcasts to `size`, default=0.01
-        Step size, positive; one for all parameters, or one for each. May be changed between steps.
+        Its dtype, and that of the two moments: float32 or float64.
+    learning_rate : float or ndarray of shape (size,), default=0.01
+        Step size, positive; one for all parameters, or one for each.
     beta_1, beta_2 : float, default=0.9, 0.999
         Decay rates of the first and the second moment, in [0, 1).
     epsilon : float, default=1e-8
@@ -29,6 +31,10 @@ class Adam:
         Running means of the gradient and of its square.
     n_steps : int
         Number of steps taken.
+    rates : ndarray of shape (size,)
+        `learning_rate`.
+    constants : tuple of float
+        `beta_1`, `beta_2` and `epsilon`.
 
     Examples
     --------
@@ -43,33 +49,47 @@ class Adam:
     def __init__(
         self, size, dtype=np.float32, *, learning_rate=0.01, beta_1=0.9, beta_2=0.999, epsilon=1e-8
     ):
-        self.learning_rate = learning_rate
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
+        self.rates = np.full(size, learning_rate, dtype)
+        self.constants = beta_1, beta_2, epsilon
         self.first_moment = np.zeros(size, dtype)
         self.second_moment = np.zeros(size, dtype)
         self.n_steps = 0
-        self._work = np.empty(size, dtype)
 
     def step(self, parameters, gradient):
-        """Move `parameters` one step along `gradient`, in place; `gradient` is overwritten."""
+        """Move `parameters` one step along `gradient`, in place."""
         self.n_steps += 1
-        work, first, second = self._work, self.first_moment, self.second_moment
-        np.multiply(gradient, gradient, out=work)
-        work *= 1 - self.beta_2
-        second *= self.beta_2
-        second += work
-        gradient *= 1 - self.beta_1
-        first *= self.beta_1
-        first += gradient
-        # The bias corrections go into two scalars: one pass over the vector less.
-        correction = (1 - self.beta_2**self.n_steps) ** 0.5
-        np.sqrt(second, out=work)
-        work += self.epsilon * correction
-        np.divide(first, work, out=work)
-        work *= self.learning_rate * correction / (1 - self.beta_1**self.n_steps)
-        parameters -= work
+        _step(
+            parameters,
+            gradient,
+            self.first_moment,
+            self.second_moment,
+            self.rates,
+            self.n_steps,
+            self.constants,
+        )
+
+
+@inlined
+def adam(parameters, gradient, first, second, rates, n_steps, constants):
+    """Take step number `n_steps` of :class:`Adam`, in one pass over the vectors."""
+    beta_1, beta_2, epsilon = constants
+    real = parameters.dtype.type
+    # The bias corrections go into two scalars.
+    correction = (1 - beta_2**n_steps) ** 0.5
+    offset = real(epsilon * correction)
+    factor = real(correction / (1 - beta_1**n_steps))
+    keep_1, keep_2 = real(beta_1), real(beta_2)
+    add_1, add_2 = real(1 - beta_1), real(1 - beta_2)
+    for k in range(len(parameters)):
+        slope = gradient[k]
+        first[k] = keep_1 * first[k] + add_1 * slope
+        second[k] = keep_2 * second[k] + add_2 * slope * slope
+        parameters[k] -= factor * rates[k] * first[k] / (np.sqrt(second[k]) + offset)
+
+
+@compiled
+def _step(parameters, gradient, first, second, rates, n_steps, constants):
+    adam(parameters, gradient, first, second, rates, n_steps, constants)
 
 
 def has_diverged(*numbers) -> bool:

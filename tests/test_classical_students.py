@@ -96,8 +96,8 @@ def test_gradient_of_the_features(layer):
     features = rng.normal(size=(5, 4))
     towards = rng.normal(size=(len(layer.permutation), 5))
     layer.prepare(rng.normal(size=layer.n_weights))
-    expected = differences(lambda x: (layer.probabilities(x) * towards).sum(), features)
-    layer.probabilities(features)
+    expected = differences(lambda x: (layer.values(x) * towards).sum(), features)
+    layer.values(features)
     assert_allclose(layer.backward(towards, with_input=True)[1], expected, atol=1e-7)
     assert layer.backward(towards, with_input=False)[1] is None
 

@@ -44,7 +44,7 @@ def make_pair(encoding, ansatz, n_qubits, backend, seed=0, n_layers=2):
 
 
 def exact_probabilities(exact, features):
-    return exact.probabilities(features)[exact.permutation]
+    return exact.values(features)[exact.permutation]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_devices_give_the_exact_probabilities(device, encoding, n_qubits):
         backend = make_backend(device, n_qubits)
         circuit, exact, features = make_pair(encoding, ansatz, n_qubits, backend, seed)
         expected = exact_probabilities(exact, features)
-        np.testing.assert_allclose(circuit.probabilities(features), expected, atol=1e-9)
+        np.testing.assert_allclose(circuit.values(features), expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
@@ -106,8 +106,8 @@ def test_gradients_are_those_of_the_exact_simulator(device, encoding, diff_metho
         backend = make_backend(device, 3, options={"diff_method": diff_method})
         assert backend.has_adjoint is (diff_method == "adjoint")
         circuit, exact, features = make_pair(encoding, ansatz, 3, backend, seed)
-        circuit.probabilities(features)
-        exact.probabilities(features)
+        circuit.values(features)
+        exact.values(features)
         gradient = np.random.default_rng(seed).normal(size=(8, len(features)))
         of_weights, of_features = circuit.backward(gradient, with_input=True)
         order = np.argsort(exact.permutation)
@@ -141,8 +141,8 @@ def test_parameter_shift_with_many_shots_converges_to_the_exact_gradient():
     for shots in (64, 64**2, 64**3):
         backend = make_backend("default.qubit", 2, shots)
         circuit, exact, features = make_pair("angle", "strongly_entangling", 2, backend)
-        circuit.probabilities(features)
-        exact.probabilities(features)
+        circuit.values(features)
+        exact.values(features)
         gradient = np.random.default_rng(1).normal(size=(4, len(features)))
         of_weights, _ = circuit.backward(gradient, with_input=False)
         expected, _ = exact.backward(gradient[np.argsort(exact.permutation)], with_input=False)
@@ -165,9 +165,9 @@ def test_shots_are_multinomial(device):
     expected = exact_probabilities(exact, features)
     if device == "statevector":
         circuit = NoisyCircuit(exact, shots, 0.0, np.random.default_rng(0))
-        frequencies = circuit.probabilities(features)[exact.permutation]
+        frequencies = circuit.values(features)[exact.permutation]
     else:
-        frequencies = circuit.probabilities(features)
+        frequencies = circuit.values(features)
     np.testing.assert_allclose(frequencies * shots, np.round(frequencies * shots), atol=1e-6)
     np.testing.assert_allclose(frequencies.sum(axis=0), 1)
     assert within_multinomial_error(frequencies, expected, shots)
@@ -178,13 +178,13 @@ def test_shots_are_multinomial(device):
 
 def test_depolarizing_mixes_and_scales_the_gradient():
     _, exact, features = make_pair("amplitude", "strongly_entangling", 3, None)
-    expected = exact.probabilities(features).copy()
+    expected = exact.values(features).copy()
     noisy = NoisyCircuit(exact, None, 0.25, np.random.default_rng(0))
-    probabilities = noisy.probabilities(features)
+    probabilities = noisy.values(features)
     np.testing.assert_allclose(probabilities, 0.75 * expected + 0.25 / 8, atol=1e-12)
     gradient = np.random.default_rng(0).normal(size=expected.shape)
     noisy_gradients = noisy.backward(gradient, with_input=True)
-    exact.probabilities(features)
+    exact.values(features)
     for noisy_gradient, exact_gradient in zip(
         noisy_gradients, exact.backward(gradient, with_input=True), strict=True
     ):

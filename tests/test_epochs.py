@@ -20,7 +20,7 @@ from sklqkd.circuits import ansatz_shape, ansatz_template, compile_ansatz
 from sklqkd.datasets import load_digits, take_per_class
 from sklqkd.encodings import make_encoding
 from sklqkd.losses import DISTILLATION_LOSSES, with_constants
-from sklqkd.search.runs import SharedFold, prepare_run
+from sklqkd.search.shared_runs import SharedFold, prepare_run
 from sklqkd.statevector.compiled import compiled, forget_older
 from sklqkd.statevector.unitary import UnitaryCircuit, angles, can_be_unitary, unitary
 from sklqkd.threads import one_thread

@@ -180,7 +180,7 @@ def test_ten_thousand_epochs_keep_the_norm_of_the_state(data):
     circuit = ExactCircuit(make_encoding("amplitude", 2), program, np.float32)
     circuit.prepare(weights.ravel())
     features = fitted.reducer_.transform(X.astype(np.float32))
-    probabilities = circuit.probabilities(features)
+    probabilities = circuit.values(features)
     np.testing.assert_allclose(probabilities.sum(axis=0), 1, atol=2e-6)
 
 

@@ -170,9 +170,7 @@ def test_gates_and_their_gradients_on_devices(name, device):
     circuit, _, features = make_pair("angle", template, 3, backend)
     circuit.prepare(weights)
     slopes = np.random.default_rng(0).normal(size=(8, len(features)))
-    assert_allclose(
-        circuit.probabilities(features), by_hand(template, features, weights), atol=1e-7
-    )
+    assert_allclose(circuit.values(features), by_hand(template, features, weights), atol=1e-7)
     of_weights, of_features = circuit.backward(slopes, with_input=True)
 
     def loss(parameters):
@@ -202,9 +200,7 @@ def test_gates_on_other_devices(name, device):
     template, weights = Around(GATES[name]), np.array([-1.3, 4.7])
     circuit, _, features = make_pair("angle", template, 3, make_backend(device, 3))
     circuit.prepare(weights)
-    assert_allclose(
-        circuit.probabilities(features), by_hand(template, features, weights), atol=1e-6
-    )
+    assert_allclose(circuit.values(features), by_hand(template, features, weights), atol=1e-6)
 
 
 def digits():

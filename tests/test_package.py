@@ -19,7 +19,7 @@ ALLOWED = {
     "checks": set(),
     "exceptions": set(),
     "images": {"checks"},
-    "optimizers": set(),
+    "optimizers": {"statevector"},
     "persistence": {"_version", "checks"},
     "callbacks": {"_version", "checks", "persistence"},
     "proportions": set(),

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -31,7 +32,7 @@ from sklqkd.search import (
     StackedRandomizedSearchCV,
 )
 from sklqkd.search.progress import Progress
-from sklqkd.search.runs import SharedFold
+from sklqkd.search.shared_runs import SharedFold
 from sklqkd.targets import teacher_word
 
 GRID = {"temperature": [1, 4], "lam": [0.2, 0.9]}
@@ -54,9 +55,9 @@ def n_trained(monkeypatch):
     numbers = []
     original = sklqkd.search.fits._fit_and_score_stack
 
-    def stack(X, y, fits, *others):
-        numbers.append(len(fits))
-        return original(X, y, fits, *others)
+    def stack(calls, *others):
+        numbers.append(len(calls))
+        return original(calls, *others)
 
     monkeypatch.setattr(sklqkd.search.fits, "_fit_and_score_stack", stack)
     return numbers
@@ -251,7 +252,7 @@ def test_progress_with_several_scorers(student, digits, capsys, refit):
 def test_progress_as_candidates_get_done(capsys, monkeypatch):
     search = StackedGridSearchCV(None, {}, verbose=1)
     first, second = {"lam": 0.1}, {"lam": 0.2}
-    calls = [(None, (), {"parameters": each}) for each in (first, first, second, second)]
+    calls = [SimpleNamespace(parameters=each) for each in (first, first, second, second)]
     now = iter([0.0, 10.0, 10.5, 20.0, 30.0])
     monkeypatch.setattr(sklqkd.search.progress.time, "perf_counter", lambda: next(now))
     progress = Progress(search, calls, [None] * 4)

@@ -66,7 +66,7 @@ def check(pair, rng, *, batch=3, n_features=None, atol=1e-12, gradient_atol=1e-1
     results = []
     for each, dtype in [(circuit, np.float32 if atol > 1e-9 else float), (expected, float)]:
         each.prepare(weights.astype(dtype))
-        probabilities = each.probabilities(features.astype(dtype))
+        probabilities = each.values(features.astype(dtype))
         results.append((probabilities.copy(), *each.backward(gradient.astype(dtype), True)))
     for ours, theirs in zip(*results, strict=True):
         assert isinstance(ours, np.ndarray)
@@ -125,7 +125,7 @@ def test_a_black_image_is_the_state_of_zeros_and_has_no_gradient(device):
     circuit, _ = make_pair("amplitude", "none", 3, np.float32, device)
     circuit.prepare(np.zeros(0))
     features = np.array([[0.0] * 8, [1e-25] * 8, [1e-3] * 8], np.float32)
-    probabilities = circuit.probabilities(features)
+    probabilities = circuit.values(features)
     np.testing.assert_array_equal(probabilities[:, :2], np.eye(8)[:, [0, 0]])
     np.testing.assert_allclose(probabilities[:, 2], 1 / 8, rtol=1e-6)
     weights, pulled = circuit.backward(np.arange(24, dtype=np.float32).reshape(8, 3), True)
@@ -144,10 +144,10 @@ def test_a_prediction_gives_the_same_and_keeps_nothing(encoding, device):
     circuit, _ = make_pair(encoding, RandomTemplate(5, 4), 4, np.float32, device)
     circuit.prepare(rng.uniform(-4, 4, circuit.n_weights))
     features = rng.normal(size=(6, circuit.encoding.n_features)).astype(np.float32)
-    kept = circuit.probabilities(features)
+    kept = circuit.values(features)
     saved: list[torch.Tensor] = []
     with torch.autograd.graph.saved_tensors_hooks(saved.append, lambda _: saved[0]):
-        predicted = circuit.probabilities(features, keep=False)
+        predicted = circuit.values(features, keep=False)
     assert not saved
     np.testing.assert_array_equal(predicted, kept)
     assert predicted.dtype == np.float32
@@ -166,8 +166,8 @@ def test_one_preparation_serves_many_calls_and_any_memory_layout():
     for circuit in pair:
         circuit.prepare(weights)
     for rows in (slice(0, 3), slice(None, None, -1), slice(3, 8)):
-        expected = pair[1].probabilities(features[rows])
-        np.testing.assert_allclose(pair[0].probabilities(features[rows]), expected, atol=1e-12)
+        expected = pair[1].values(features[rows])
+        np.testing.assert_allclose(pair[0].values(features[rows]), expected, atol=1e-12)
         expected, expected_features = pair[1].backward(gradient[:, rows], True)
         for with_input in (False, True):  # twice: the calls leave each other's results alone
             found, found_features = pair[0].backward(gradient[:, rows], with_input)

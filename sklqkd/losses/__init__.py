@@ -40,8 +40,8 @@ import numpy as np
 
 from .controls import label_smoothing, unused, virtual_teacher
 from .matching import centred, hinton, logit_mse, paper, standardized, standardized_softened
+from .relations import decoupled, dist, log_softened
 from .softmax import cross_entropy, log_softmax, softened
-from .structure import decoupled, dist, log_softened
 
 __all__ = [
     "DISTILLATION_LOSSES",

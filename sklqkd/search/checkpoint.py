@@ -76,16 +76,10 @@ class FinishedFits:
         for results in stored[1:]:
             self.results.update(results)
 
-    def key(self, kwargs) -> str:
-        """Return the name of a call's result.
-
-        Parameters
-        ----------
-        kwargs : dict
-            The keyword arguments of ``_fit_and_score``.
-        """
+    def key(self, call) -> str:
+        """Return the name of the result of a :class:`sklqkd.search.calls.FitCall`."""
         parts = []
-        for value in (kwargs["parameters"], kwargs["train"], kwargs["test"]):
+        for value in (call.parameters, call.train, call.test):
             if id(value) not in self._names:
                 # A candidate by name, its parameters in any order; with the value, which keeps its
                 # id its own.

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import nullcontext
+from dataclasses import replace
 from threading import Event
 
 import joblib
@@ -22,14 +23,14 @@ from sklearn.utils.parallel import Parallel, delayed
 from .._sklearn import _check_method_params, _fit_and_score, _num_samples, _safe_split, _score
 from ..cluster import dask_client, here, place
 from ..statevector.unitary import UNITARY_UP_TO
-from ..students.base import Student
-from ..students.quantum import EXACT, QuantumStudent
+from ..students.quantum_student import EXACT, QuantumStudent
 from ..teacher_warnings import collected, warn_of_teacher
 from ..threads import one_thread
+from .calls import FitCall
 from .checkpoint import FinishedFits
 from .jobs import Shared, groups_of
 from .progress import Progress
-from .runs import SharedFold, fix_seed, prepare_run
+from .shared_runs import SharedFold, fix_seed, prepare_run
 
 __all__ = ["Fits", "SearchBackend"]
 
@@ -119,6 +120,7 @@ class Fits:
 
     def __call__(self, calls) -> list:
         """Return the results of the calls ``(function, args, kwargs)``, in their order."""
+        calls = [FitCall.of(*call) for call in calls]
         results, keys = self._known(calls)
         progress = Progress(self._search, calls, results)
         todo = [i for i, result in enumerate(results) if result is None]
@@ -138,7 +140,7 @@ class Fits:
                 done = dict(zip(groups[number], outcomes, strict=True))
                 for i, outcome in done.items():
                     if "state" in outcome:
-                        states[_name(calls[i][2])] = outcome.pop("state")
+                        states[_name(calls[i])] = outcome.pop("state")
                     results[i] = outcome
                 if self._checkpoint is not None:
                     self._checkpoint.add({keys[i]: outcome for i, outcome in done.items()})
@@ -158,7 +160,7 @@ class Fits:
             return [None] * len(calls), [""] * len(calls)
         if self._checkpoint is None:
             self._checkpoint = FinishedFits(self._search, *self._data)
-        keys = [self._checkpoint.key(kwargs) for _, _, kwargs in calls]
+        keys = [self._checkpoint.key(call) for call in calls]
         return [self._checkpoint.results.get(key) for key in keys], keys
 
     def _what_is_kept(self, progress):
@@ -175,8 +177,8 @@ class Fits:
         n_workers = joblib.effective_n_jobs(n_jobs)
         # With a single worker joblib runs the jobs in this process.
         is_cluster = n_workers > 1 and dask_client() is not None
-        shared = Shared(*calls[todo[0]][1:])
-        stacked = {i: shared.add(calls[i][2]) for i in todo if _is_for_stack(*calls[i])}
+        shared = Shared(calls[todo[0]])
+        stacked = {i: shared.add(calls[i]) for i in todo if calls[i].is_for_student}
         memory_limit = self._search.memory_limit
         if memory_limit is not None:
             memory_limit /= n_workers
@@ -194,25 +196,25 @@ class Fits:
         groups: list[list[int]] = []
         jobs = []
         for i in sorted(set(todo).difference(stacked)):
-            function, (estimator, *_), kwargs = calls[i]
-            jobs.append(delayed(_run_one)(len(groups), placed, function, estimator, kwargs))
+            own = replace(calls[i], X=None, y=None)
+            jobs.append(delayed(_run_one)(len(groups), placed, own))
             groups.append([i])
         longest = SHORT_STACK if is_short else STACK
-        for group in groups_of({i: calls[i][2] for i in stacked}, n_workers, longest):
+        for group in groups_of({i: calls[i] for i in stacked}, n_workers, longest):
             if self._goes_on:
-                options["states"] = [self._states.get(_name(calls[i][2])) for i in group]
+                options["states"] = [self._states.get(_name(calls[i])) for i in group]
             fits = [stacked[i] for i in group]
             jobs.append(delayed(_run_stack)(len(groups), placed, fits, **options))
             groups.append(group)
         return groups, jobs
 
 
-def _name(kwargs):
+def _name(call):
     """Return what a candidate on a fold is known by, whatever its `max_iter`."""
     # A search hands the very same values on from one iteration to the next.
-    parameters = kwargs["parameters"].items()
+    parameters = call.parameters.items()
     values = {(name, id(value)) for name, value in parameters if name != "max_iter"}
-    return frozenset(values), joblib.hash((kwargs["train"], kwargs["test"]))
+    return frozenset(values), joblib.hash((call.train, call.test))
 
 
 def _lets_threads_run(calls):
@@ -221,29 +223,20 @@ def _lets_threads_run(calls):
     Threads copy nothing. Of any other estimator, with more qubits, shots or a device, it is Python
     that works, one thread at a time.
     """
-    for _, (estimator, *_), kwargs in calls:
-        if not isinstance(estimator, QuantumStudent):
+    for call in calls:
+        if not isinstance(call.estimator, QuantumStudent):
             return False
-        params = vars(estimator) | (kwargs.get("parameters") or {})
-        where = params["backend"], params["device"], params["shots"]
-        if where != (EXACT, "cpu", None) or params["n_qubits"] > UNITARY_UP_TO:
+        settings = call.settings
+        where = settings["backend"], settings["device"], settings["shots"]
+        if where != (EXACT, "cpu", None) or settings["n_qubits"] > UNITARY_UP_TO:
             return False
     return True
 
 
-def _is_for_stack(function, args, kwargs):
-    """Return whether a call fits a student, with nobody watching it."""
-    if getattr(function, "function", None) is not _fit_and_score or args[2] is None:
-        return False
-    context = kwargs.get("callback_ctx")
-    is_watched = getattr(context, "_callbacks", ()) or getattr(args[0], "_skl_callbacks", ())
-    return isinstance(args[0], Student) and not is_watched
-
-
-def _run_one(number, shared, function, estimator, kwargs):
+def _run_one(number, shared, own):
     shared = here(shared)
     with collected() as messages:
-        results = [function(estimator, shared.X, shared.y, **kwargs)]
+        results = [replace(own, X=shared.X, y=shared.y).run()]
     return number, results, dict(messages)
 
 
@@ -262,7 +255,7 @@ def _run_stack(number, shared, fits, memory_limit, stop=None, states=None, folds
     stop : threading.Event, default=None
         Set where the search has ended before its fits have.
     states : list of (dict or None), default=None
-        Where students go on from that were trained before, see :meth:`.runs.SharedRun.state`.
+        Where students go on from that were trained before: :meth:`.shared_runs.SharedRun.state`.
         Given it, the results have a "state" too.
     folds : dict, default=None
         What was computed for earlier calls; added to.
@@ -274,41 +267,40 @@ def _run_stack(number, shared, fits, memory_limit, stop=None, states=None, folds
     on_cluster = dask_client() is not None
     alone = joblib.parallel_config(backend="sequential") if on_cluster else nullcontext()
     with alone, one_thread(), collected() as messages:  # cores are for jobs
-        fits = [(shared.estimator, shared.kwargs(*fit)) for fit in fits]
-        results = _fit_and_score_stack(shared.X, shared.y, fits, memory_limit, stop, states, folds)
+        calls = [shared.call(*fit) for fit in fits]
+        results = _fit_and_score_stack(calls, memory_limit, stop, states, folds)
     return number, results, dict(messages)
 
 
-def _fit_and_score_stack(X, y, fits, memory_limit, stop, states, folds):
-    """Return what ``_fit_and_score`` returns for each fit, one after the other."""
+def _fit_and_score_stack(calls, memory_limit, stop, states, folds):
+    """Return what ``_fit_and_score`` returns for each call, one after the other."""
     results: list = []
     folds = {} if folds is None else folds
-    for i, (estimator, kwargs) in enumerate(fits):
+    for i, call in enumerate(calls):
         if stop is not None and stop.is_set():
             raise RuntimeError("The search was stopped.")
-        key = tuple(np.asarray(kwargs[part]).tobytes() for part in ("train", "test"))
+        key = tuple(np.asarray(rows).tobytes() for rows in (call.train, call.test))
         if key not in folds:
             # Fits of one fold follow each other: what goes is what is needed last.
             if sum(fold.n_bytes for fold in folds.values()) > memory_limit:
                 folds.clear()
-            folds[key] = _Fold(estimator, X, y, kwargs)
+            folds[key] = _Fold(call)
         known = {} if states is None else {"goes_on": True, "state": states[i]}
         try:
-            results.append(_Fit(estimator, folds[key], kwargs, **known).result())
+            results.append(_Fit(call, folds[key], **known).result())
         except Exception:  # bad parameters, for instance
             # The usual way fails too, and says so in the usual way.
-            results.append(_fit_and_score(clone(estimator), X, y, **kwargs))
+            results.append(replace(call, estimator=clone(call.estimator)).run(_fit_and_score))
     return results
 
 
 class _Fold:
     """A training and a test set."""
 
-    def __init__(self, estimator, X, y, kwargs):
-        self.X = X
-        train, test = kwargs["train"], kwargs["test"]
-        self.train = SharedFold(*_safe_split(estimator, X, y, train))
-        self.test = _safe_split(estimator, X, y, test, train)
+    def __init__(self, call):
+        given = call.estimator, call.X, call.y
+        self.train = SharedFold(*_safe_split(*given, call.train))
+        self.test = _safe_split(*given, call.test, call.train)
 
     @property
     def n_bytes(self):
@@ -319,12 +311,12 @@ class _Fold:
 class _Fit:
     """One call of ``_fit_and_score``, on what its fold shares."""
 
-    def __init__(self, estimator, fold, kwargs, goes_on=False, state=None):
+    def __init__(self, call, fold, goes_on=False, state=None):
         start = time.perf_counter()
-        self.fold, self.kwargs, self.goes_on = fold, kwargs, goes_on
+        self.call, self.fold, self.goes_on = call, fold, goes_on
         # A clone: the estimator itself has to serve again if something is wrong with this one.
-        self.estimator = clone(estimator).set_params(**clone(kwargs["parameters"], safe=False))
-        params = self._params("fit_params", kwargs["train"])
+        self.estimator = clone(call.estimator).set_params(**clone(call.parameters, safe=False))
+        params = _check_method_params(call.X, params=call.fit_params, indices=call.train)
         if goes_on:
             fix_seed(self.estimator, state)
         self.run = prepare_run(self.estimator, fold.train, **params)
@@ -332,13 +324,10 @@ class _Fit:
             self.run.go_on(state)
         self.seconds = time.perf_counter() - start
 
-    def _params(self, name, rows):
-        return _check_method_params(self.fold.X, params=self.kwargs[name] or {}, indices=rows)
-
     def result(self):
         """Return what ``_fit_and_score`` returns."""
         start = time.perf_counter()
-        kwargs, run, estimator = self.kwargs, self.run, self.estimator
+        call, run, estimator = self.call, self.run, self.estimator
         while not run.has_ended:
             run.epoch(run.n_iter)
         result: dict = {"fit_error": None}
@@ -350,14 +339,14 @@ class _Fit:
         start = time.perf_counter()
 
         def score(data, rows):
-            params = self._params("score_params", rows)
-            return _score(estimator, *data, kwargs["scorer"], params, kwargs["error_score"])
+            params = _check_method_params(call.X, params=call.score_params, indices=rows)
+            return _score(estimator, *data, call.scorer, params, call.error_score)
 
-        result["test_scores"] = score(self.fold.test, kwargs["test"])
+        result["test_scores"] = score(self.fold.test, call.test)
         result["score_time"] = time.perf_counter() - start
-        if kwargs["return_train_score"]:
+        if call.return_train_score:
             train = self.fold.train
-            result["train_scores"] = score((train.X, train.y), kwargs["train"])
+            result["train_scores"] = score((train.X, train.y), call.train)
         result["n_test_samples"] = _num_samples(self.fold.test[0])
         return result
 

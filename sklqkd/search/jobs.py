@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from numbers import Number
+
+from .calls import FitCall
 
 __all__ = ["Shared", "groups_of"]
 
 #: Parameters that students may differ in and share all of a fold; any other may part them.
-FREE = {
+_FREE = {
     *("distillation", "lam", "learning_rate_init", "max_iter", "n_iter_no_change"),
     *("random_state", "teacher", "temperature", "tol"),
 }
-#: What calls of ``_fit_and_score`` differ in, beside their folds.
-_OWN = ("parameters", "split_progress", "candidate_progress")
+#: Which candidate of how many, and which fold: what scikit-learn prints.
+_PROGRESS = ("split_progress", "candidate_progress")
 
 
 class Shared:
@@ -20,42 +23,47 @@ class Shared:
 
     Parameters
     ----------
-    args, kwargs
-        Those of one of the calls of ``_fit_and_score``; the others may differ in their folds and
-        parameters alone.
+    call : FitCall
+        One of the fits; the others may differ in their folds and parameters alone.
 
     Attributes
     ----------
-    estimator, X, y
-        Positional arguments of the calls.
     folds : list of (ndarray, ndarray)
         Rows to train on and to test on.
     """
 
-    def __init__(self, args, kwargs):
-        self.estimator, self.X, self.y = args
-        others = (*_OWN, "train", "test")
-        self._kwargs = {name: value for name, value in kwargs.items() if name not in others}
-        # They hold the search with all its data, and nobody listens.
-        self._kwargs |= {"caller": None, "callback_ctx": None}
+    def __init__(self, call: FitCall):
+        # `caller` and the callbacks hold the search with all its data, and nobody listens.
+        rest = {name: value for name, value in call.rest.items() if name not in _PROGRESS}
+        self._call = replace(
+            call,
+            function=None,
+            parameters=None,
+            train=None,
+            test=None,
+            callbacks=None,
+            rest=rest | {"caller": None},
+        )
+        self.X, self.y = call.X, call.y
         self.folds: list = []
         self._numbers: dict = {}
 
     def __getstate__(self):
         return vars(self) | {"_numbers": {}}
 
-    def add(self, kwargs):
-        """Return what is a call's own: the number of its fold, and a dict."""
-        train, test = kwargs["train"], kwargs["test"]
-        number = self._numbers.setdefault((id(train), id(test)), len(self.folds))
+    def add(self, call: FitCall) -> tuple:
+        """Return what is a fit's own, small enough to be sent with each."""
+        number = self._numbers.setdefault((id(call.train), id(call.test)), len(self.folds))
         if number == len(self.folds):
-            self.folds.append((train, test))
-        return number, {name: kwargs[name] for name in _OWN if name in kwargs}
+            self.folds.append((call.train, call.test))
+        progress = {name: call.rest[name] for name in _PROGRESS if name in call.rest}
+        return number, call.parameters, progress
 
-    def kwargs(self, number, own):
-        """Return the keyword arguments of the call for which :meth:`add` returned these."""
+    def call(self, number: int, parameters: dict, progress: dict) -> FitCall:
+        """Return the fit for which :meth:`add` returned these."""
         train, test = self.folds[number]
-        return {**self._kwargs, "train": train, "test": test, **own}
+        rest = self._call.rest | progress
+        return replace(self._call, parameters=parameters, train=train, test=test, rest=rest)
 
 
 def groups_of(calls, n_workers, longest) -> list[list]:
@@ -63,8 +71,7 @@ def groups_of(calls, n_workers, longest) -> list[list]:
 
     Parameters
     ----------
-    calls : dict of int to dict
-        Keyword arguments of ``_fit_and_score``.
+    calls : dict of int to FitCall
     n_workers : int
         Their number of stacks is a multiple of it, or less if there are too few calls.
     longest : int
@@ -80,7 +87,7 @@ def groups_of(calls, n_workers, longest) -> list[list]:
     n_stacks = max(-(-len(calls) // longest), n_workers)
     n_stacks = n_workers * -(-n_stacks // n_workers)
     size = -(-len(calls) // n_stacks)
-    candidates = {id(kwargs["parameters"]): kwargs["parameters"] for kwargs in calls.values()}
+    candidates = {id(call.parameters): call.parameters for call in calls.values()}
     shapes: dict = {}
     places = {
         name: shapes.setdefault(_shape(each), len(shapes)) for name, each in candidates.items()
@@ -89,9 +96,9 @@ def groups_of(calls, n_workers, longest) -> list[list]:
     folds: dict = {}
 
     def place_of(i):
-        kwargs = calls[i]
-        rank = ranks[id(kwargs["parameters"])]
-        fold = folds.setdefault((id(kwargs["train"]), id(kwargs["test"])), len(folds))
+        call = calls[i]
+        rank = ranks[id(call.parameters)]
+        fold = folds.setdefault((id(call.train), id(call.test)), len(folds))
         # All folds of some candidates before the next ones, so that candidates are done early.
         return rank // size, fold, rank
 
@@ -104,5 +111,5 @@ def _shape(parameters):
     return tuple(
         (name, value if isinstance(value, (str, Number)) else id(value))
         for name, value in sorted(parameters.items(), key=lambda item: str(item[0]))
-        if name not in FREE
+        if name not in _FREE
     )

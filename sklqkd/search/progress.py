@@ -20,7 +20,7 @@ class Progress:
     ----------
     search : estimator
         What `verbose` and `refit` are read from.
-    calls : list of (function, args, kwargs)
+    calls : list of FitCall
         The fits.
     results : list of (dict or None)
         What is known of them from before.
@@ -29,7 +29,7 @@ class Progress:
     def __init__(self, search, calls, results):
         self._is_shown, self._refit = bool(search.verbose), search.refit
         # A candidate's fits have its very parameters.
-        names = [id(kwargs.get("parameters")) for _, _, kwargs in calls]
+        names = [id(call.parameters) for call in calls]
         self._names = names
         self._left = dict.fromkeys(names, 0)
         self._scores: dict = {name: [] for name in names}

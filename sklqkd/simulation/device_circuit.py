@@ -55,7 +55,7 @@ class DeviceCircuit:
         """See :class:`sklqkd.training.Middle`."""
         self._ansatz_angles = self._ansatz.angles(weights)
 
-    def probabilities(self, features, keep=True):
+    def values(self, features, keep=True):
         """See :class:`sklqkd.training.Middle`; all rows are one job."""
         prepared = self._preparation.angles(features)
         angles = np.empty((len(features), self._gates.n_angles))

@@ -40,7 +40,7 @@ class ExactCircuit:
         """See :class:`sklqkd.training.Middle`."""
         self._kernel.prepare(weights)
 
-    def probabilities(self, features, keep=True):
+    def values(self, features, keep=True):
         """See :class:`sklqkd.training.Middle`."""
         return self._kernel.probabilities(self.encoding.forward(features), keep)
 
@@ -73,9 +73,9 @@ class NoisyCircuit:
         self.permutation, self.n_rows = circuit.permutation, circuit.n_rows
         self.prepare = circuit.prepare
 
-    def probabilities(self, features, keep=True):
+    def values(self, features, keep=True):
         """See :class:`sklqkd.training.Middle`."""
-        exact = self._circuit.probabilities(features, keep)
+        exact = self._circuit.values(features, keep)
         probabilities = (1 - self._depolarizing) * exact.astype(float)
         probabilities += self._depolarizing / len(exact)
         if self._shots is not None:

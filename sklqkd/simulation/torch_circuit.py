@@ -89,7 +89,7 @@ class TorchCircuit:
         self._matrices = self._layers.matrices(padded)
         self._angles = self._scale * padded[self._index] + self._offset
 
-    def probabilities(self, features, keep=True):
+    def values(self, features, keep=True):
         """Return the probabilities after the circuit, (2^n, n_samples); keep for `backward`."""
         import torch
 

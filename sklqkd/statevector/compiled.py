@@ -7,6 +7,7 @@ with BLAS. The NumPy kernel is the reference.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,9 @@ def forget_older(dispatcher, time: float) -> None:
     """
     name = f"{dispatcher.py_func.__module__.split('.')[-1]}.{dispatcher.py_func.__qualname__}-"
     for index in Path(dispatcher.stats.cache_path).glob(f"{name}*.nbi"):
-        if index.stat().st_mtime < time:
-            index.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another process does the same
+            if index.stat().st_mtime < time:
+                index.unlink()
 
 
 def merged(function):

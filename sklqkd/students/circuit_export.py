@@ -16,7 +16,7 @@ from ..encodings import make_encoding
 from ..images import check_rows
 from ..threads import in_pennylane
 from .features import encoded_features
-from .quantum import traced_ansatz
+from .quantum_student import traced_ansatz
 
 __all__ = ["CircuitMixin", "CircuitResources"]
 

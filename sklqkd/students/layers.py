@@ -1,7 +1,7 @@
 """Ordinary layers in the place of the circuit: the middle part of the classical students.
 
-They obey :class:`sklqkd.training.Middle` with "probabilities" that are plain numbers, and squash
-their features with tanh, as every encoding does.
+They obey :class:`sklqkd.training.Middle`, and squash their features with tanh, as every encoding
+does.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class SquashLayer:
     Examples
     --------
     >>> import numpy as np
-    >>> SquashLayer(2).probabilities(np.array([[0.0, 100.0]]))
+    >>> SquashLayer(2).values(np.array([[0.0, 100.0]]))
     array([[0.],
            [1.]])
     """
@@ -49,7 +49,7 @@ class SquashLayer:
     def prepare(self, weights):
         """See :class:`sklqkd.training.Middle`; there are no weights."""
 
-    def probabilities(self, features, keep=True):
+    def values(self, features, keep=True):
         """See :class:`sklqkd.training.Middle`."""
         self._squashed = np.tanh(features)
         return self._squashed.T
@@ -101,9 +101,9 @@ class HiddenLayer:
         self._gradient = np.empty_like(weights)
         self._linear.bind(weights, self._gradient)
 
-    def probabilities(self, features, keep=True):
+    def values(self, features, keep=True):
         """See :class:`sklqkd.training.Middle`."""
-        squashed = self._squash.probabilities(features).T
+        squashed = self._squash.values(features).T
         self._hidden = np.tanh(self._linear.forward(squashed))
         return self._hidden.T
 

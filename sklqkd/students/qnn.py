@@ -14,7 +14,7 @@ from ..encodings import ENCODINGS
 from ..training import MEASUREMENTS
 from .base import TaughtStudent
 from .circuit_export import CircuitMixin
-from .quantum import QuantumStudent
+from .quantum_student import QuantumStudent
 
 __all__ = ["DistilledQNNClassifier", "QNNClassifier"]
 

@@ -13,7 +13,7 @@ from ..reducers.front_ends import LinearFrontEnd
 from ..simulation import ExactCircuit
 from ..statevector.unitary import UnitaryCircuit, can_be_unitary
 from .encoding_loops import KINDS, Encoder
-from .loops import Inputs, Learner, adam_step, epoch, first_half, second_half
+from .loops import Inputs, Learner, epoch, first_half, second_half
 from .loss_loops import SoftLosses, batch_losses, soft_losses
 from .network import Network
 from .objective import Objective
@@ -47,7 +47,7 @@ def _has_loops(front_end, encoding):
 
 
 class Pass:
-    """Trains any network, step by step; in single precision with compiled losses and Adam.
+    """Trains any network, step by step; in single precision with compiled losses.
 
     Parameters
     ----------
@@ -60,8 +60,6 @@ class Pass:
     def __init__(self, network: Network, optimizer: Adam, X: np.ndarray, batch_size: int):
         self.network, self.optimizer, self.X = network, optimizer, X
         self.batch_size = min(int(batch_size), len(X))
-        self._rate = np.float32(optimizer.learning_rate)  # an array, if parameters differ in it
-        self._constants = optimizer.beta_1, optimizer.beta_2, optimizer.epsilon
         self._slopes = np.empty((self.batch_size, network.n_classes), np.float32)
         self._known: tuple | None = None
         self._soft: SoftLosses | None = None
@@ -93,25 +91,9 @@ class Pass:
                 gradient = self._slopes[: len(rows)]
                 loss = batch_losses(rows, soft, np.ascontiguousarray(logits), gradient)
             network.backward(gradient)
-            self._step()
+            self.optimizer.step(network.parameters, network.gradient)
             total += loss
         return total
-
-    def _step(self):
-        network, optimizer = self.network, self.optimizer
-        if network.dtype != np.float32 or np.ndim(self._rate):
-            optimizer.step(network.parameters, network.gradient)
-            return
-        optimizer.n_steps += 1
-        adam_step(
-            network.parameters,
-            network.gradient,
-            optimizer.first_moment,
-            optimizer.second_moment,
-            self._rate,
-            optimizer.n_steps,
-            self._constants,
-        )
 
     def _read(self, objective):
         """Return the objective as the loops read it, made anew where it has changed."""
@@ -210,9 +192,9 @@ class CompiledPass(Pass):
             self._inputs,
             self._learner,
             soft,
-            self._rate,
+            optimizer.rates,
             optimizer.n_steps,
-            self._constants,
+            optimizer.constants,
         )
         optimizer.n_steps += -(-len(order) // self.batch_size)
         return total
@@ -223,7 +205,7 @@ class CompiledPass(Pass):
             first_half(rows, self._inputs, learner)
             loss, learner.slopes[: len(rows)] = objective(learner.logits[: len(rows)], rows)
             optimizer.n_steps += 1
-            given = self._rate, optimizer.n_steps, self._constants
+            given = optimizer.rates, optimizer.n_steps, optimizer.constants
             second_half(len(rows), self._inputs, learner, *given)
             total += loss * len(rows)
         return total

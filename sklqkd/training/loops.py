@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..optimizers import adam
 from ..statevector.compiled import compiled, inlined, merged
 from ..statevector.unitary import UnitaryCircuit, angles, unitary
 from .encoding_loops import Encoder, encode, encoding_gradient
 from .loss_loops import SoftLosses, losses
 
-__all__ = ["Inputs", "Learner", "adam_step", "epoch", "first_half", "second_half"]
+__all__ = ["Inputs", "Learner", "epoch", "first_half", "second_half"]
 
 
 class Inputs(NamedTuple):
@@ -86,7 +87,7 @@ class Learner(NamedTuple):
 
 
 @compiled
-def epoch(rows, batch_size, inputs, learner, soft: SoftLosses, rate, n_steps, constants):
+def epoch(rows, batch_size, inputs, learner, soft: SoftLosses, rates, n_steps, constants):
     """Train on all images once, in the order of `rows`.
 
     Parameters
@@ -96,8 +97,8 @@ def epoch(rows, batch_size, inputs, learner, soft: SoftLosses, rate, n_steps, co
     inputs : Inputs
     learner : Learner
     soft : SoftLosses
-    rate : float
-        The learning rate.
+    rates : ndarray of shape (n_parameters,)
+        The learning rates.
     n_steps : int
         Steps of Adam so far.
     constants : tuple of float
@@ -120,7 +121,7 @@ def epoch(rows, batch_size, inputs, learner, soft: SoftLosses, rate, n_steps, co
             learner.gradient,
             learner.first_moment,
             learner.second_moment,
-            rate,
+            rates,
             n_steps,
             constants,
         )
@@ -134,11 +135,11 @@ def first_half(rows, inputs, learner):
 
 
 @compiled
-def second_half(batch, inputs, learner, rate, n_steps, constants):
+def second_half(batch, inputs, learner, rates, n_steps, constants):
     """Go back from ``learner.slopes``, and take step number `n_steps`; see :func:`epoch`."""
     backward(batch, inputs, learner)
     moments = learner.first_moment, learner.second_moment
-    adam(learner.parameters, learner.gradient, *moments, rate, n_steps, constants)
+    adam(learner.parameters, learner.gradient, *moments, rates, n_steps, constants)
 
 
 @merged
@@ -274,25 +275,3 @@ def _front_end_gradient(batch, inputs, states, pulled, gradient):
             shift[f] += slopes[b, f]
             slopes[b, f] *= inputs.scale
     np.dot(slopes.T, images, gradient[:n_coef].reshape(n_components, images.shape[1]))
-
-
-@compiled
-def adam_step(parameters, gradient, first, second, rate, n_steps, constants):
-    """Take step number `n_steps` of :class:`sklqkd.optimizers.Adam`."""
-    adam(parameters, gradient, first, second, rate, n_steps, constants)
-
-
-@inlined
-def adam(parameters, gradient, first, second, rate, n_steps, constants):
-    """Take step number `n_steps` of :class:`sklqkd.optimizers.Adam`."""
-    beta_1, beta_2, epsilon = constants
-    correction = (1 - beta_2**n_steps) ** 0.5
-    offset = np.float32(epsilon * correction)
-    keep_1, keep_2 = np.float32(beta_1), np.float32(beta_2)
-    add_1, add_2 = np.float32(1 - beta_1), np.float32(1 - beta_2)
-    step = np.float32(rate * correction / (1 - beta_1**n_steps))
-    for k in range(len(parameters)):
-        slope = gradient[k]
-        first[k] = keep_1 * first[k] + add_1 * slope
-        second[k] = keep_2 * second[k] + add_2 * slope * slope
-        parameters[k] -= step * first[k] / (np.sqrt(second[k]) + offset)

@@ -41,7 +41,7 @@ class Middle(Protocol):
     def prepare(self, weights: np.ndarray) -> None:
         """Take the weights, shape (n_weights,), for the calls that follow."""
 
-    def probabilities(self, features: np.ndarray, keep: bool = True) -> np.ndarray:
+    def values(self, features: np.ndarray, keep: bool = True) -> np.ndarray:
         """Return the values, (n_values, n_samples); keep what `backward` needs."""
 
     def backward(
@@ -228,22 +228,22 @@ class Network:
 
     def _forward(self, X, rng=None, keep=True):
         features = X if self.front_end is None else self.front_end.forward(X, rng)
-        probabilities = self.middle.probabilities(features, keep)
-        self._probabilities = np.asarray(probabilities, self.dtype)
-        logits = self._probabilities.T @ self._head.T
+        values = self.middle.values(features, keep)
+        self._values = np.asarray(values, self.dtype)
+        logits = self._values.T @ self._head.T
         logits += self._intercept
         return logits
 
     def backward(self, grad_logits: np.ndarray) -> None:
         """Overwrite `gradient` with that of the last `logits`, given the loss's for the logits."""
         np.add.reduce(grad_logits, axis=0, out=self._intercept_gradient)
-        head_gradient = grad_logits.T @ self._probabilities.T
+        head_gradient = grad_logits.T @ self._values.T
         self._coef_gradient[...] = self.coef_gradient(head_gradient)
-        grad_probabilities = self._head.T @ grad_logits.T
+        grad_values = self._head.T @ grad_logits.T
         with_input = self.front_end is not None
         if not (with_input or self.middle.n_weights):
             return
-        gradient, grad_features = self.middle.backward(grad_probabilities, with_input)
+        gradient, grad_features = self.middle.backward(grad_values, with_input)
         self._weights_gradient[...] = gradient
         if grad_features is not None:
             self.front_end.backward(np.asarray(grad_features, self.dtype))

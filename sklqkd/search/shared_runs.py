@@ -12,7 +12,7 @@ from ..fingerprints import fingerprint
 from ..images import check_rows
 from ..random_states import random_generator
 from ..students.fitting import begin
-from ..students.quantum import EXACT
+from ..students.quantum_student import EXACT
 from ..students.training_run import TrainingRun
 from ..targets import is_fitted, teacher_word
 
