@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .statevector.compiled import compiled, inlined
+from .statevector.compilation import compiled, inlined
 
 __all__ = ["Adam", "adam", "has_diverged", "raise_if_diverged"]
 

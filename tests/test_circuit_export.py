@@ -22,7 +22,7 @@ from sklqkd import QNNClassifier
 from sklqkd.circuits import compile_ansatz
 from sklqkd.datasets import load_digits, take_per_class
 from sklqkd.encodings import ENCODINGS, make_encoding
-from sklqkd.statevector import make_kernel
+from sklqkd.statevector import FactoredKernel
 from sklqkd.students.circuit_export import CircuitMixin
 
 from .reference import RandomTemplate, differences
@@ -64,7 +64,7 @@ def exact_probabilities(student, x):
     features = scaled_features(student, x)
     state = make_encoding(circuit["encoding"], circuit["n_qubits"]).forward(features.astype(float))
     program = compile_ansatz(circuit["ansatz"], circuit["n_qubits"], circuit["n_layers"])
-    kernel = make_kernel(program, np.complex128)
+    kernel = FactoredKernel(program, np.complex128)
     kernel.prepare(student.circuit_weights_.ravel().astype(float))
     return np.abs(kernel.forward(state.astype(complex))[:, 0]) ** 2
 

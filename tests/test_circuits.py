@@ -9,9 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sklqkd.circuits import ANSATZ_NAMES, ansatz_shape, ansatz_template, compile_ansatz
-from sklqkd.statevector import make_kernel
-from sklqkd.statevector.compiled import CompiledKernel
-from sklqkd.statevector.factored import FactoredKernel
+from sklqkd.statevector import FactoredKernel
 
 from .reference import (
     RandomTemplate,
@@ -20,8 +18,6 @@ from .reference import (
     differences,
     random_states,
 )
-
-KERNELS = [FactoredKernel, CompiledKernel]
 
 
 def run(kernel, weights, states):
@@ -34,14 +30,13 @@ def assert_same_up_to_phase(states, expected, tolerance):
     np.testing.assert_allclose(states / (overlaps / np.abs(overlaps)), expected, atol=tolerance)
 
 
-@pytest.mark.parametrize("kernel_class", KERNELS)
 @pytest.mark.parametrize("n_qubits", [1, 2, 3, 5, 7])
 @pytest.mark.parametrize("ansatz", ANSATZ_NAMES)
-def test_named_ansatz_is_pennylanes(ansatz, n_qubits, kernel_class):
+def test_named_ansatz_is_pennylanes(ansatz, n_qubits):
     rng = np.random.default_rng(n_qubits)
     weights = rng.uniform(0, 7, ansatz_shape(ansatz, n_qubits, 3))
     states = random_states(rng, n_qubits)
-    kernel = kernel_class(compile_ansatz(ansatz, n_qubits, 3), np.complex128)
+    kernel = FactoredKernel(compile_ansatz(ansatz, n_qubits, 3), np.complex128)
     expected = default_qubit(ansatz_template(ansatz), weights, n_qubits, states)
     assert_same_up_to_phase(run(kernel, weights, states), expected, 1e-12)
 
@@ -59,35 +54,25 @@ def test_random_circuits(seed, n_qubits):
     expected = default_qubit(template, weights, n_qubits, state)
     expected_gradient = default_qubit_gradient(template, weights, n_qubits, state[:, 0], observable)
     for dtype, atol, gradient_atol in [(np.complex128, 1e-12, 1e-10), (np.complex64, 1e-6, 1e-5)]:
-        for kernel_class in KERNELS:
-            kernel = kernel_class(program, dtype)
-            final = run(kernel, weights, state)
-            assert_same_up_to_phase(final, expected, atol)
-            assert final.real.dtype == dtype(0).real.dtype
-            for with_input in (True, False):
-                adjoint = 2 * observable[:, None] * final
-                gradient, adjoint = kernel.backward(adjoint, with_input)
-                np.testing.assert_allclose(gradient, expected_gradient, atol=gradient_atol)
-                assert (adjoint is None) != with_input
+        kernel = FactoredKernel(program, dtype)
+        final = run(kernel, weights, state)
+        assert_same_up_to_phase(final, expected, atol)
+        assert final.real.dtype == dtype(0).real.dtype
+        for with_input in (True, False):
+            adjoint = 2 * observable[:, None] * final
+            gradient, adjoint = kernel.backward(adjoint, with_input)
+            np.testing.assert_allclose(gradient, expected_gradient, atol=gradient_atol)
+            assert (adjoint is None) != with_input
 
 
-def test_kernels_are_compiled():
-    program = compile_ansatz("rotations", 3, 1)
-    for compiled, kernel_class in enumerate(KERNELS):
-        kernel = make_kernel(program, np.complex128, compiled=bool(compiled))
-        assert type(kernel) is kernel_class
-        assert kernel.dtype == np.complex128
-
-
-@pytest.mark.parametrize("kernel_class", KERNELS)
 @pytest.mark.parametrize("n_qubits", [1, 2, 4, 6])
-def test_adjoint_of_the_input(n_qubits, kernel_class):
+def test_adjoint_of_the_input(n_qubits):
     rng = np.random.default_rng(n_qubits)
     program = compile_ansatz(RandomTemplate(n_qubits, n_qubits, n_gates=20), n_qubits, 1)
     weights = rng.uniform(-3, 3, program.n_weights)
     states, direction = random_states(rng, n_qubits), random_states(rng, n_qubits)
     observable = rng.uniform(-1, 1, (2**n_qubits, 1))
-    kernel = kernel_class(program, np.complex128)
+    kernel = FactoredKernel(program, np.complex128)
 
     def loss(step):
         return (observable * np.abs(run(kernel, weights, states + step * direction)) ** 2).sum()
@@ -97,13 +82,12 @@ def test_adjoint_of_the_input(n_qubits, kernel_class):
     assert (adjoint.conj() * direction).real.sum() == pytest.approx(slope[0], abs=1e-7)
 
 
-@pytest.mark.parametrize("kernel_class", KERNELS)
 @pytest.mark.parametrize("n_qubits", [2, 4, 6])
 @pytest.mark.parametrize("ansatz", ANSATZ_NAMES)  # some end in a permutation
-def test_probabilities_and_their_gradient(ansatz, n_qubits, kernel_class):
+def test_probabilities_and_their_gradient(ansatz, n_qubits):
     rng = np.random.default_rng(n_qubits)
     program = compile_ansatz(ansatz, n_qubits, 2)
-    kernel = kernel_class(program, np.complex128)
+    kernel = FactoredKernel(program, np.complex128)
     weights, states = rng.uniform(0, 7, program.n_weights), random_states(rng, n_qubits)
     final = run(kernel, weights, states)
     probabilities = kernel.probabilities(states)
@@ -111,7 +95,7 @@ def test_probabilities_and_their_gradient(ansatz, n_qubits, kernel_class):
     slopes = rng.normal(size=final.shape)
 
     def loss(values):
-        final = run(kernel_class(program, np.complex128), values, states)
+        final = run(FactoredKernel(program, np.complex128), values, states)
         return (slopes * np.abs(final) ** 2).sum()
 
     kernel.probabilities(states)
@@ -125,15 +109,14 @@ def test_a_batch_of_another_size_reuses_nothing_stale():
     program = compile_ansatz("strongly_entangling", 6, 2)
     rng = np.random.default_rng(0)
     weights = rng.uniform(0, 6, program.n_weights)
-    kernel = make_kernel(program, np.complex128)
+    kernel = FactoredKernel(program, np.complex128)
     many = random_states(rng, 6, batch=7)
     whole = run(kernel, weights, many)
     for rows in (slice(0, 3), slice(3, 4), slice(4, 7)):
         np.testing.assert_allclose(run(kernel, weights, many[:, rows]), whole[:, rows], atol=1e-14)
 
 
-@pytest.mark.parametrize("kernel_class", KERNELS)
-def test_real_circuits_run_in_real_numbers(kernel_class):
+def test_real_circuits_run_in_real_numbers():
     class Real:
         shape = (8,)
 
@@ -153,7 +136,7 @@ def test_real_circuits_run_in_real_numbers(kernel_class):
     rng = np.random.default_rng(0)
     weights, observable = rng.uniform(0, 6, 8), rng.uniform(-1, 1, (16, 1))
     states = np.abs(random_states(rng, 4))
-    real, complex_ = kernel_class(program, np.float64), kernel_class(program, np.complex128)
+    real, complex_ = FactoredKernel(program, np.float64), FactoredKernel(program, np.complex128)
     final, expected = run(real, weights, states), run(complex_, weights, states)
     assert final.dtype == np.float64
     np.testing.assert_allclose(final**2, np.abs(expected) ** 2, atol=1e-14)
@@ -167,8 +150,8 @@ def test_the_last_permutation_is_left_to_the_readout():
     shorter, permutation = program.split_readout()
     rng = np.random.default_rng(0)
     weights, states = rng.uniform(0, 6, program.n_weights), random_states(rng, 4)
-    whole = run(CompiledKernel(program, np.complex128), weights, states)
-    partial = run(CompiledKernel(shorter, np.complex128), weights, states)
+    whole = run(FactoredKernel(program, np.complex128), weights, states)
+    partial = run(FactoredKernel(shorter, np.complex128), weights, states)
     assert len(shorter.steps) == len(program.steps) - 1
     np.testing.assert_allclose(np.abs(whole), np.abs(partial)[permutation], atol=1e-14)
 
@@ -211,9 +194,8 @@ def test_gates_that_cancel_compile(gate):
 
     weights, states = np.array([0.3, 0.8]), random_states(np.random.default_rng(0), 2)
     expected = default_qubit(Cancels(), weights, 2, states)
-    for kernel_class in KERNELS:
-        kernel = kernel_class(compile_ansatz(Cancels(), 2, 1), np.complex128)
-        assert_same_up_to_phase(run(kernel, weights, states), expected, 1e-12)
+    kernel = FactoredKernel(compile_ansatz(Cancels(), 2, 1), np.complex128)
+    assert_same_up_to_phase(run(kernel, weights, states), expected, 1e-12)
 
 
 def test_fixed_unitaries_and_nested_templates_compile():
@@ -228,9 +210,8 @@ def test_fixed_unitaries_and_nested_templates_compile():
     rng = np.random.default_rng(0)
     weights, states = rng.uniform(0, 6, nested.shape), random_states(rng, 4)
     expected = default_qubit(nested, weights, 4, states)
-    for kernel_class in KERNELS:
-        kernel = kernel_class(compile_ansatz(nested, 4, 1), np.complex128)
-        assert_same_up_to_phase(run(kernel, weights, states), expected, 1e-12)
+    kernel = FactoredKernel(compile_ansatz(nested, 4, 1), np.complex128)
+    assert_same_up_to_phase(run(kernel, weights, states), expected, 1e-12)
 
 
 @pytest.mark.parametrize("n_qubits", [1, 2, 3, 5])

@@ -21,7 +21,7 @@ from sklqkd.datasets import load_digits, take_per_class
 from sklqkd.encodings import make_encoding
 from sklqkd.losses import DISTILLATION_LOSSES, with_constants
 from sklqkd.search.shared_runs import SharedFold, prepare_run
-from sklqkd.statevector.compiled import compiled, forget_older
+from sklqkd.statevector.compilation import compiled, forget_older
 from sklqkd.statevector.unitary import UnitaryCircuit, angles, can_be_unitary, unitary
 from sklqkd.threads import one_thread
 from sklqkd.training.encoding_loops import Encoder, encode, encoding_gradient
@@ -123,7 +123,7 @@ def test_what_is_no_unitary_of_layers():
 def test_what_was_compiled_before_a_change_is_forgotten(tmp_path, monkeypatch):
     (tmp_path / "caller.py").write_text("def double(x):\n    return 2 * x\n")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr("sklqkd.statevector.compiled._WRITTEN", 0.0)
+    monkeypatch.setattr("sklqkd.statevector.compilation._WRITTEN", 0.0)
     double = compiled(importlib.import_module("caller").double)
     assert double(3) == 6
     indices = list(Path(double.stats.cache_path).glob("caller.double-*.nbi"))

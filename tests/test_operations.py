@@ -12,7 +12,7 @@ from sklqkd.backends import make_backend
 from sklqkd.circuits import compile_ansatz
 from sklqkd.circuits.gates import ansatz_gates
 from sklqkd.datasets import load_digits
-from sklqkd.statevector import make_kernel
+from sklqkd.statevector import FactoredKernel
 
 from .reference import default_qubit, differences, encode, random_states
 from .test_devices import make_pair
@@ -147,7 +147,7 @@ def test_the_simulator_agrees_with_default_qubit(name):
     template = Around(GATES[name])
     rng = np.random.default_rng(0)
     states = random_states(rng, 3)
-    kernel = make_kernel(compile_ansatz(template, 3, 1), np.complex128)
+    kernel = FactoredKernel(compile_ansatz(template, 3, 1), np.complex128)
     slopes = rng.normal(size=(8, 3))
 
     def probabilities(weights):
@@ -249,7 +249,7 @@ def test_a_hamiltonian_of_many_qubits_evolves(n_wires):
     template.shape = (1,)
     weights, states = np.array([0.4]), random_states(np.random.default_rng(0), n_wires)
     expected = np.abs(default_qubit(template, weights, n_wires, states)) ** 2
-    kernel = make_kernel(compile_ansatz(template, n_wires, 1), np.complex128)
+    kernel = FactoredKernel(compile_ansatz(template, n_wires, 1), np.complex128)
     kernel.prepare(weights)
     assert_allclose(kernel.probabilities(states), expected, atol=1e-9)
 

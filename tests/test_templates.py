@@ -15,7 +15,7 @@ from sklqkd import QNNClassifier
 from sklqkd.circuits import ansatz_shape, compile_ansatz
 from sklqkd.circuits.tracing import probes
 from sklqkd.datasets import load_digits
-from sklqkd.statevector import make_kernel
+from sklqkd.statevector import FactoredKernel
 
 from .reference import default_qubit, random_states
 
@@ -73,7 +73,7 @@ def test_the_three_lines_of_the_message_work(ansatz, n_weights):
     program = compile_ansatz(wrapped, 4, 2)
     rng = np.random.default_rng(0)
     weights, states = rng.uniform(-4, 4, wrapped.shape), random_states(rng, 4)
-    kernel = make_kernel(program, np.complex128)
+    kernel = FactoredKernel(program, np.complex128)
     kernel.prepare(weights.ravel())
     expected = np.abs(default_qubit(wrapped, weights, 4, states)) ** 2
     assert_allclose(kernel.probabilities(states), expected, atol=1e-12)

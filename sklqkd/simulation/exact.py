@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..encodings import Encoding
-from ..statevector import Program, make_kernel
+from ..statevector import FactoredKernel, Program
 
 __all__ = ["ExactCircuit", "NoisyCircuit"]
 
@@ -34,7 +34,7 @@ class ExactCircuit:
         self.program, self.permutation = program.split_readout()
         is_real = self.program.is_real and encoding.is_real
         state_dtype = np.dtype(dtype) if is_real else np.result_type(dtype, np.complex64)
-        self._kernel = make_kernel(self.program, state_dtype)
+        self._kernel = FactoredKernel(self.program, state_dtype)
 
     def prepare(self, weights):
         """See :class:`sklqkd.training.Middle`."""

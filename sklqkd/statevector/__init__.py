@@ -1,9 +1,8 @@
 """Exact state-vector simulation of a compiled circuit, with its adjoint gradient.
 
 A circuit arrives as a :class:`Program`: a few fused steps, made by :mod:`sklqkd.circuits`. A kernel
-runs it on a batch of states (:func:`make_kernel`): :class:`FactoredKernel` keeps each layer as a
-Kronecker product, and :mod:`sklqkd.statevector.compiled` has its inner loops compiled. In training,
-circuits of a few qubits are one matrix instead (:mod:`sklqkd.statevector.unitary`).
+runs it on a batch of states: :class:`FactoredKernel` keeps each layer as a Kronecker product. In
+training, circuits of a few qubits are one matrix instead (:mod:`sklqkd.statevector.unitary`).
 
 States have shape (2^n, batch): amplitude first, the batch in the last axis, wire 0 in the most
 significant bit (PennyLane's order). A state is correct up to a global phase, which no measurement
@@ -12,15 +11,12 @@ layer ``psi' = U psi`` pulls it back as ``U^H adjoint``, and only the layers' st
 """
 
 from .factored import FactoredKernel
-from .kernels import Kernel, make_kernel
 from .program import Gate, LocalLayer, PhasePermutation, Program
 
 __all__ = [
     "FactoredKernel",
     "Gate",
-    "Kernel",
     "LocalLayer",
     "PhasePermutation",
     "Program",
-    "make_kernel",
 ]

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .local_layers import LocalLayers, kronecker
+from . import passes
+from .local_layers import LocalLayers
 from .program import Gate, LocalLayer, PhasePermutation, Program
 
 __all__ = ["FactoredKernel"]
@@ -27,6 +28,8 @@ COLUMNS = 1024
 class FactoredKernel:
     """Layers as Kronecker products; the batch in the last axis; memory reused between calls.
 
+    One object serves one thread.
+
     Parameters
     ----------
     program : Program
@@ -38,8 +41,6 @@ class FactoredKernel:
     -----
     Memory: one state per layer and six more, each of 2^n times the batch.
     """
-
-    _make_layers = LocalLayers
 
     def __init__(self, program: Program, dtype=np.complex64):
         self.program = program
@@ -63,7 +64,7 @@ class FactoredKernel:
         self._turning = [g for g, gap in enumerate(gaps) if len(gap.index)]
         is_local = [isinstance(item, LocalLayer) for item in self._items]
         self._local = np.flatnonzero(is_local)
-        self._layers = self._make_layers(
+        self._layers = LocalLayers(
             [item for item in self._items if isinstance(item, LocalLayer)],
             n_qubits,
             program.n_weights,
@@ -71,33 +72,40 @@ class FactoredKernel:
         # A short group comes first, where its products are few and long.
         ends = range(n_qubits, 0, -GROUP)
         self._groups = [range(max(0, end - GROUP), end) for end in reversed(ends)]
-        self._trace = _trace_indices(self._groups)
+        n_layers, size = len(self._local), 2**n_qubits
         self._padded = np.zeros(program.n_weights + 1)
+        self._rotations = np.empty((n_layers, n_qubits, 2, 2))
+        self._units = np.empty((2, n_layers, n_qubits), complex)
+        self._diagonals = np.empty((2, n_layers, size), complex)
+        self._phases = np.empty((len(gaps), 2, size), self._real)
+        # The layer before each gap, and that behind it; -1 where there is none.
+        self._beside = np.full((len(gaps), 2), -1)
         if self.is_complex:
-            # Where the layers' last phases lie, behind the first ones, in the next gap's order.
-            self._following = np.array(self._local, int) + 1
-            rows = len(self._local) + np.arange(len(self._local))[:, None]
-            self._after_places = rows * 2**n_qubits + self._orders[self._following]
-            self._phases = np.empty((len(gaps), 2, 2**n_qubits, 1), self._real)
+            self._beside[self._local + 1, 0] = self._beside[self._local, 1] = np.arange(n_layers)
+        self._bounds = np.array([[group.start, group.stop] for group in self._groups])
+        self._products = np.empty((n_layers, len(self._groups), 2**GROUP, 2**GROUP), self._real)
+        sizes = [2 ** len(group) for group in self._groups]
+        self._factors = [
+            [product[:size, :size] for product, size in zip(layer, sizes, strict=True)]
+            for layer in self._products
+        ]
         self._workspaces: dict[int, _Workspace] = {}
 
-    def prepare(self, weights):
-        """See :class:`sklqkd.statevector.Kernel`."""
+    def prepare(self, weights: np.ndarray) -> None:
+        """Compute the layers' matrices from the weights, shape (n_weights,)."""
         self._padded[:-1] = weights
         matrices = self._layers.matrices(self._padded)
-        phases = self._gap_phases()
+        before, self._after = self._units
         if self.is_complex:
-            rotations, before, self._after = self._split_rotations(matrices)
-            # Collapse all that is diagonal between two layers into one vector.
-            diagonals = self._kronecker_diagonals(np.concatenate([before, self._after]))
-            phases[self._local] *= diagonals[: len(before)]
-            phases[self._following] *= diagonals.take(self._after_places)
-            self._phases[:, 0, :, 0] = phases.real
-            self._phases[:, 1, :, 0] = phases.imag
+            passes.split(matrices, self._rotations, before, self._after)
+            passes.diagonals(before, self._diagonals[0])
+            passes.diagonals(self._after, self._diagonals[1])
         else:
-            rotations = matrices.real
-            self._phases = phases.real.astype(self._real)[:, None, :, None]
-        self._factors = self._kronecker_factors(rotations)
+            self._rotations[...] = matrices.real
+        # All that is diagonal between two layers collapses into one vector.
+        phases = self._gap_phases()
+        passes.phases(phases, self._orders, self._beside, self._diagonals, self._phases)
+        passes.products(self._rotations, self._bounds, self._products)
 
     def _gap_phases(self):
         """Return the phases of the permutations between the layers, (n_gaps, 2^n), a copy."""
@@ -105,46 +113,6 @@ class FactoredKernel:
         for g in self._turning:
             phases[g] = self._gaps[g].phases(self._padded)
         return phases
-
-    def _kronecker_factors(self, rotations):
-        """Return per layer the Kronecker product over each group of qubits."""
-        n_layers, n_qubits = rotations.shape[:2]
-        n_padded = len(self._groups) * GROUP
-        padded = np.zeros((n_layers, n_padded, 2, 2))
-        padded[..., 0, 0] = padded[..., 1, 1] = 1
-        # A short group stands behind identities, and its product in the upper left corner.
-        padded[:, n_padded - n_qubits :] = rotations
-        padded = padded.reshape(n_layers, len(self._groups), GROUP, 2, 2)
-        product = kronecker(padded).astype(self._real)
-        sizes = [2 ** len(group) for group in self._groups]
-        return [
-            [product[layer, g, :size, :size] for g, size in enumerate(sizes)]
-            for layer in range(n_layers)
-        ]
-
-    @staticmethod
-    def _split_rotations(matrices):
-        """Split 2 x 2 unitaries into rotation and phases, up to a global phase.
-
-        Returns the real rotations, same shape, and ``e^(i c)``, ``e^(i a)`` of the module's
-        docstring, each (n_layers, n_qubits).
-        """
-        determinants = matrices[..., 0, 0] * matrices[..., 1, 1]
-        determinants -= matrices[..., 0, 1] * matrices[..., 1, 0]
-        row = matrices[..., 1, :] / np.sqrt(determinants)[..., None]
-        sizes = np.abs(row)  # sine, cosine
-        tiny = np.finfo(float).tiny
-        units = (row + tiny) / (sizes + tiny)  # 1 where the size is 0
-        rotations = sizes[..., [[1, 0], [0, 1]]] * np.array([[1, -1], [1, 1]])
-        return rotations, units[..., 1] * units[..., 0].conj(), units[..., 1] * units[..., 0]
-
-    @staticmethod
-    def _kronecker_diagonals(phases):
-        """Return the diagonals of the Kronecker products of diag(1, phase), (n_layers, 2^n)."""
-        product = np.ones((len(phases), 1), complex)
-        for q in range(phases.shape[1] - 1, -1, -1):
-            product = np.concatenate([product, phases[:, q, None] * product], axis=1)
-        return product
 
     def _workspace(self, batch):
         if batch not in self._workspaces:
@@ -173,30 +141,23 @@ class FactoredKernel:
         return planes
 
     def _through_gap(self, g, planes, out):
-        if self._moves[g]:
-            moved = self._work.moved.array[: len(planes)]
-            planes = planes.take(self._orders[g], axis=1, out=moved, mode="clip")
-        phases = self._phases[g]
         if len(out) == 1:
-            np.multiply(planes, phases, out=out)
-            return
-        cosine, sine = phases
-        np.multiply(planes[0], cosine, out=out[0])
-        np.multiply(planes[0], sine, out=out[1])
-        if len(planes) == 2:
-            product = self._work.product
-            out[0] -= np.multiply(planes[1], sine, out=product)
-            out[1] += np.multiply(planes[1], cosine, out=product)
+            passes.real_gap(planes[0], self._orders[g], self._phases[g, 0], out[0])
+        else:
+            passes.gap(planes, self._orders[g], self._phases[g], out)
 
-    def forward(self, state, keep=True):
-        """See :class:`sklqkd.statevector.Kernel`."""
+    def forward(self, state: np.ndarray, keep: bool = True) -> np.ndarray:
+        """Return the final states of `state`, both (2^n, batch); keep what `backward` needs.
+
+        The result lies in the kernel's own memory and is good until its next call.
+        """
         planes = self._run(state, keep)
         out = self._work.gap.array
         self._through_gap(len(self._items), planes, out)
         return _complex(out)
 
-    def probabilities(self, state, keep=True):
-        """See :class:`sklqkd.statevector.Kernel`."""
+    def probabilities(self, state: np.ndarray, keep: bool = True) -> np.ndarray:
+        """Return the probabilities of the basis states after the circuit, (2^n, batch)."""
         planes = self._last = self._run(state, keep)
         probabilities = planes[0] ** 2
         if len(planes) == 2:
@@ -204,15 +165,23 @@ class FactoredKernel:
         # Phases change no probability, so of the last gap only the permutation is left.
         return probabilities[self._orders[-1]] if self._moves[-1] else probabilities
 
-    def backward(self, adjoint, with_input=True):
-        """See :class:`sklqkd.statevector.Kernel`."""
+    def backward(
+        self, adjoint: np.ndarray, with_input: bool = True
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Pull back the adjoint of the final states of the last `forward`, (2^n, batch).
+
+        Returns the gradient with respect to the weights, (n_weights,), and the adjoint of the
+        initial states (None if `with_input` is false).
+        """
         planes = _planes(adjoint, self._real)[: 2 if self.is_complex else 1]
         gradient = np.zeros(len(self._padded))
         self._back_through_gap(len(self._items), planes, gradient)
         return self._pull_back(gradient, with_input)
 
-    def backward_probabilities(self, gradient, with_input=True):
-        """See :class:`sklqkd.statevector.Kernel`."""
+    def backward_probabilities(
+        self, gradient: np.ndarray, with_input: bool = True
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Pull back the gradient for the last `probabilities`, see `backward`."""
         if self._moves[-1]:
             gradient = gradient[self._inverse[-1]]
         np.multiply(self._last, 2 * gradient, out=self._work.adjoint.array[: len(self._last)])
@@ -246,11 +215,12 @@ class FactoredKernel:
 
     def _traces(self, adjoint, state):
         """Return the sums that :meth:`LocalLayers.gradient` takes, of one layer, in buffers."""
-        sums = self._work.products(adjoint, state)
-        total = sums[0, 0].astype(complex)
-        if self.is_complex:
-            total += sums[1, 1] + 1j * (sums[0, 1] - sums[1, 0])
-        return total.take(self._trace).sum(axis=-1)
+        traces = np.zeros((self.program.n_qubits, 2, 2), complex)
+        if len(state.array) == 1:
+            passes.real_traces(adjoint.array[0], state.array[0], traces)
+        else:
+            passes.traces(adjoint.array, state.array, traces)
+        return traces
 
     def _back_through_gap(self, g, planes, gradient):
         """Pull the adjoint back through a gap, from `planes` to ``adjoint``."""
@@ -265,19 +235,11 @@ class FactoredKernel:
             np.add.at(gradient, gap.index, gap.gradient(overlap[gap.permutation]))
 
     def _undo_gap(self, g, planes):
-        work = self._work
-        target = work.moved.array if self._moves[g] else work.adjoint.array
-        phases = self._phases[g]
+        out = self._work.adjoint.array
         if len(planes) == 1:
-            np.multiply(planes, phases, out=target)
+            passes.real_gap_backward(planes[0], self._orders[g], self._phases[g, 0], out[0])
         else:
-            (cosine, sine), product = phases, work.product
-            np.multiply(planes[0], cosine, out=target[0])
-            target[0] += np.multiply(planes[1], sine, out=product)
-            np.multiply(planes[1], cosine, out=target[1])
-            target[1] -= np.multiply(planes[0], sine, out=product)
-        if self._moves[g]:
-            target.take(self._inverse[g], axis=1, out=work.adjoint.array, mode="clip")
+            passes.gap_backward(planes, self._orders[g], self._phases[g], out)
 
 
 class _Buffer:
@@ -294,7 +256,6 @@ class _Buffer:
                 chunks *= 2
             view = self.array.reshape(n_planes, 2 ** group[0], size, chunks, columns // chunks)
             self.views.append(view.transpose(0, 1, 3, 2, 4))
-        self.transposed = [view.swapaxes(-1, -2)[None] for view in self.views]
 
 
 class _Workspace:
@@ -305,7 +266,6 @@ class _Workspace:
         self._kept: list[_Buffer] = []
         self.gap, self.adjoint, self.pulled = self._make(), self._make(), self._make()
         self._between = (self._make(), self._make())
-        self.moved = self._between[1]  # gaps and products take turns
         self.product = np.empty(shape[1:], dtype)
 
     def kept(self, i):
@@ -321,15 +281,6 @@ class _Workspace:
             np.matmul(factor, source.views[g], out=out.views[g])
             source = out
 
-    def products(self, adjoint, state):
-        """Sum adjoint_i * state_j over the batch and the other groups, for all pairs of planes."""
-        n_planes = len(adjoint.array)
-        sums = [
-            np.matmul(left[:, None], right).sum(axis=(2, 3)).reshape(n_planes, n_planes, -1)
-            for left, right in zip(adjoint.views, state.transposed, strict=True)
-        ]
-        return np.concatenate([*sums, np.zeros((n_planes, n_planes, 1))], axis=-1)
-
 
 def _planes(states, dtype):
     """Return (2^n, batch) states as planes: one for real ones, two for complex ones."""
@@ -341,26 +292,3 @@ def _planes(states, dtype):
 def _complex(planes):
     """Return planes as states again."""
     return planes[0] if len(planes) == 1 else planes[0] + 1j * planes[1]
-
-
-def _trace_indices(groups):
-    """Return where each qubit's 2 x 2 sums lie among those of all groups, (n, 2, 2, terms).
-
-    A group's sums are the 2^k x 2^k products of its basis states. Short groups have fewer terms,
-    and are padded with the index of the zero behind the last group.
-    """
-    zero = sum(4 ** len(group) for group in groups)
-    indices = np.full((groups[-1][-1] + 1, 2, 2, 2 ** (len(groups[-1]) - 1)), zero)
-    start = 0
-    for group in groups:
-        size = 2 ** len(group)
-        basis = np.arange(size)
-        for position, q in enumerate(group):
-            bit = 1 << (len(group) - 1 - position)
-            rest = basis[basis & bit == 0]
-            for a in (0, 1):
-                for b in (0, 1):
-                    places = start + (rest | a * bit) * size + (rest | b * bit)
-                    indices[q, a, b, : len(rest)] = places
-        start += size**2
-    return indices

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .compilation import compiled, inlined
 from .program import LocalLayer
 
 __all__ = ["LocalLayers"]
@@ -31,7 +32,6 @@ class LocalLayers:
             self.index[slots, i] = np.where(layer.index < 0, n_weights, layer.index)
             self.scale[slots, i], self.offset[slots, i] = layer.scale, layer.offset
         self.n_weights = n_weights
-        self._flat_index = self.index.ravel()
         self.cosine_part = constant
         self.sine_part = -1j * axis @ constant
         self.generator = -0.5j * axis
@@ -39,13 +39,10 @@ class LocalLayers:
 
     def matrices(self, padded_weights: np.ndarray) -> np.ndarray:
         """Return the layers' matrices, shape (n_layers, n_qubits, 2, 2), and keep the slots."""
-        half_angle = 0.5 * (self.scale * padded_weights[self.index] + self.offset)
-        half_angle = half_angle[..., None, None]
-        slots = np.cos(half_angle) * self.cosine_part + np.sin(half_angle) * self.sine_part
-        # later[k] is the product of the slots that follow slot k.
-        for k in range(len(slots) - 1, 0, -1):
-            np.matmul(self.later[k], slots[k], out=self.later[k - 1])
-        return self.later[0] @ slots[0]
+        out = np.empty(self.cosine_part.shape[1:], complex)
+        parts = self.cosine_part, self.sine_part
+        _matrices(padded_weights, self.index, self.scale, self.offset, *parts, self.later, out)
+        return out
 
     def gradient(self, products: np.ndarray) -> np.ndarray:
         """Return the gradient with respect to the padded weights.
@@ -56,15 +53,54 @@ class LocalLayers:
             Per layer and qubit, the sum over the batch and the other qubits of
             conj(adjoint)_i * state_j, both just after the layer.
         """
-        generators = self.later @ self.generator @ self.later.conj().swapaxes(-1, -2)
-        derivative = self.scale * (generators * products).real.sum(axis=(-1, -2))
-        return np.bincount(self._flat_index, derivative.ravel(), self.n_weights + 1)
+        out = np.zeros(self.n_weights + 1)
+        _gradient(products, self.index, self.scale, self.generator, self.later, out)
+        return out
 
 
-def kronecker(matrices):
-    """Return the Kronecker products over the qubits of 2 x 2 matrices, (..., n_qubits, 2, 2)."""
-    product = matrices[..., 0, :, :]
-    for q in range(1, matrices.shape[-3]):
-        product = product[..., :, None, :, None] * matrices[..., q, None, :, None, :]
-        product = product.reshape(*matrices.shape[:-3], 2 ** (q + 1), 2 ** (q + 1))
-    return product
+@compiled
+def _matrices(weights, index, scale, offset, cosine_part, sine_part, later, out):
+    """Write the layers' matrices, and into later[k] the product of the slots after slot k."""
+    n_slots, n_layers, n_qubits = index.shape
+    slot = np.empty((2, 2), np.complex128)
+    for i in range(n_layers):
+        for q in range(n_qubits):
+            for k in range(n_slots - 1, -1, -1):
+                half_angle = 0.5 * (scale[k, i, q] * weights[index[k, i, q]] + offset[k, i, q])
+                cosine, sine = np.cos(half_angle), np.sin(half_angle)
+                for a in range(2):
+                    for b in range(2):
+                        slot[a, b] = (
+                            cosine * cosine_part[k, i, q, a, b] + sine * sine_part[k, i, q, a, b]
+                        )
+                product = later[k - 1, i, q] if k else out[i, q]
+                for a in range(2):
+                    for b in range(2):
+                        product[a, b] = (
+                            later[k, i, q, a, 0] * slot[0, b] + later[k, i, q, a, 1] * slot[1, b]
+                        )
+
+
+@inlined
+def _slope(sums, generator, later):
+    """Return the derivative for one slot's angle, given the 2 x 2 sums of its layer and qubit."""
+    total = 0.0
+    for a in range(2):
+        for b in range(2):
+            turned = 0j
+            for c in range(2):
+                for d in range(2):
+                    turned += later[a, c] * generator[c, d] * later[b, d].conjugate()
+            total += (turned * sums[a, b]).real
+    return total
+
+
+@compiled
+def _gradient(products, index, scale, generator, later, out):
+    n_slots, n_layers, n_qubits = index.shape
+    for k in range(n_slots):
+        for i in range(n_layers):
+            for q in range(n_qubits):
+                if scale[k, i, q] != 0:
+                    derivative = _slope(products[i, q], generator[k, i, q], later[k, i, q])
+                    out[index[k, i, q]] += scale[k, i, q] * derivative

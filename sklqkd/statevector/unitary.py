@@ -15,8 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .compiled import gap, gap_backward, inlined, merged
+from .compilation import inlined, merged
 from .local_layers import LocalLayers
+from .passes import gap, gap_backward
 from .program import LocalLayer, PhasePermutation, Program
 
 __all__ = ["UNITARY_UP_TO", "UnitaryCircuit", "angles", "can_be_unitary", "unitary"]

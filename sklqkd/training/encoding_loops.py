@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..statevector.compiled import inlined, merged
+from ..statevector.compilation import inlined, merged
 
 __all__ = ["KINDS", "Encoder", "encode", "encoding_gradient"]
 

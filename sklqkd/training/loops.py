@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..optimizers import adam
-from ..statevector.compiled import compiled, inlined, merged
+from ..statevector.compilation import compiled, inlined, merged
 from ..statevector.unitary import UnitaryCircuit, angles, unitary
 from .encoding_loops import Encoder, encode, encoding_gradient
 from .loss_loops import SoftLosses, losses

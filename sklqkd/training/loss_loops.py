@@ -19,7 +19,7 @@ from ..losses import (
     virtual_teacher,
 )
 from ..losses.softmax import TINY
-from ..statevector.compiled import compiled, inlined, merged
+from ..statevector.compilation import compiled, inlined, merged
 from . import matching_loops
 from .objective import Objective
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..losses.softmax import TINY
-from ..statevector.compiled import inlined
+from ..statevector.compilation import inlined
 
 __all__ = ["correlations", "decoupled", "logit_mse", "standardized"]
 
