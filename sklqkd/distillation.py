@@ -9,6 +9,7 @@ from numbers import Real
 import numpy as np
 from sklearn.utils import check_array
 
+from ._sklearn import _num_samples
 from .checks import refuses_overflow
 from .hearing import hear, warn_that_nobody_teaches
 from .losses import DISTILLATION_LOSSES, DistillationLoss, softened
@@ -81,7 +82,15 @@ class Teaching:
 
 
 def teach(
-    student, X, y, classes, sample_weight, given_logits, ask=teacher_word, labelled=None
+    student,
+    X,
+    y,
+    classes,
+    sample_weight,
+    given_logits,
+    ask=teacher_word,
+    labelled=None,
+    views=None,
 ) -> Teaching | None:
     """Ask a distilled student's teachers, once, before training.
 
@@ -90,7 +99,8 @@ def teach(
     Parameters
     ----------
     student : DistilledQNNClassifier
-    X : array-like of shape (n_samples, n_features)
+    X : array-like of shape (n_samples + n_copies, n_features)
+        The images, and behind them the copies of `views`.
     y : ndarray of shape (n_samples,)
     classes : ndarray of shape (n_classes,)
     sample_weight : ndarray of shape (n_samples,) or None
@@ -100,6 +110,9 @@ def teach(
         How a teacher is asked: :func:`sklqkd.targets.teacher_word`, or one like it.
     labelled : ndarray of bool, shape (n_samples,), default=None
         Which images have a label; ``None`` for all.
+    views : Views, default=None
+        Changed copies of the images, see :mod:`sklqkd.augmentation`. They are not compared with
+        labels.
 
     Returns
     -------
@@ -140,22 +153,22 @@ def teach(
             check_teacher(teacher, student.n_features_in_, student.cv)
         if is_silent:
             return None
-        options = {"cv": student.cv, "sample_weight": sample_weight}
+        options = {"cv": student.cv, "sample_weight": sample_weight, "views": views}
         words = [ask(teacher, X, y, classes, **options) for teacher in teachers]
     if is_silent:
         return None
-    logits = [np.zeros((len(y), len(classes)), np.float32)]
+    logits = [np.zeros((_num_samples(X), len(classes)), np.float32)]
     if words:
-        rows = _rows_that_count(labelled, sample_weight)
+        rows = _rows_that_count(len(y), labelled, sample_weight)
         earlier = getattr(student, "teacher_matching_", [])
         logits, matchings = hear(words, weights, y, classes, rows, labelled, earlier)
     return Teaching(loss, logits, weights, temperatures, lam, matchings)
 
 
-def _rows_that_count(labelled, sample_weight):
+def _rows_that_count(n_samples, labelled, sample_weight):
     """Return which images have a label and a weight, or all of them as a slice."""
     if sample_weight is None:
-        return slice(None) if labelled is None else np.flatnonzero(labelled)
+        return slice(n_samples) if labelled is None else np.flatnonzero(labelled)
     counts = sample_weight > 0
     return np.flatnonzero(counts if labelled is None else counts & labelled)
 

@@ -52,7 +52,7 @@ class Word(NamedTuple):
     origin: str
 
 
-def teacher_word(teacher, X, y, classes, *, cv="prefit", sample_weight=None) -> Word:
+def teacher_word(teacher, X, y, classes, *, cv="prefit", sample_weight=None, views=None) -> Word:
     """Return what a teacher says of `X`, in its own classes.
 
     Out-of-fold logits are in the student's classes: the clones are fitted on the student's `y`.
@@ -61,7 +61,8 @@ def teacher_word(teacher, X, y, classes, *, cv="prefit", sample_weight=None) -> 
     ----------
     teacher : classifier with predict_proba
         Fitted, if `cv` is "prefit"; otherwise clones of it are fitted.
-    X : array-like of shape (n_samples, n_features)
+    X : array-like of shape (n_samples + n_copies, n_features)
+        The images, and behind them the copies of `views`.
     y : array-like of shape (n_samples,)
     classes : ndarray of shape (n_classes,)
         The student's classes.
@@ -70,6 +71,8 @@ def teacher_word(teacher, X, y, classes, *, cv="prefit", sample_weight=None) -> 
         did not see it.
     sample_weight : ndarray of shape (n_samples,), default=None
         Passed on to the clones, where they take it.
+    views : Views, default=None
+        Changed copies of the images. Out of folds, the clone that did not see their image speaks.
 
     Returns
     -------
@@ -86,11 +89,15 @@ def teacher_word(teacher, X, y, classes, *, cv="prefit", sample_weight=None) -> 
         return Word(
             _log_probabilities(teacher, X), np.ravel(np.asarray(teacher.classes_)), name, "prefit"
         )
-    logits = np.full((len(y), len(classes)), np.nan)
+    logits = np.full((_num_samples(X), len(classes)), np.nan)
     takes_weights = sample_weight is not None and has_fit_parameter(teacher, "sample_weight")
-    for train, test in check_cv(cv, y, classifier=True).split(X, y):
+    images = X if views is None else _safe_indexing(X, slice(len(y)))
+    for train, test in check_cv(cv, y, classifier=True).split(images, y):
         weights = {"sample_weight": sample_weight[train]} if takes_weights else {}
         fold_teacher = clone(teacher).fit(_safe_indexing(X, train), y[train], **weights)
+        if views is not None:
+            is_asked = np.isin(views.source, test)
+            test = np.concatenate([test, len(y) + np.flatnonzero(is_asked)])
         logits[test] = align(
             _log_probabilities(fold_teacher, _safe_indexing(X, test)),
             fold_teacher.classes_,

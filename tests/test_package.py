@@ -14,6 +14,7 @@ PACKAGE = Path(sklqkd.__file__).parent
 #: Who may import whom: a module or sub-package imports only what its own line names.
 ALLOWED = {
     "atomic": set(),
+    "augmentation": {"checks", "images"},
     "cluster": set(),
     "fingerprints": {"targets"},
     "checks": set(),
@@ -52,7 +53,8 @@ ALLOWED = {
         "unlabelled",
     },
     "students": {
-        *("atomic", "backends", "circuits", "distillation", "encodings", "images", "losses"),
+        *("atomic", "augmentation", "backends", "circuits", "distillation", "encodings"),
+        *("images", "losses"),
         *("optimizers", "random_states", "reducers", "simulation", "targets", "threads"),
         *("checks", "feature_scaling", "persistence", "proportions", "training", "unlabelled"),
     },

@@ -529,7 +529,7 @@ def test_each_partial_fit_shuffles_anew_and_reproducibly(digits):
 
 
 def test_warm_start_goes_on_and_cold_start_does_not(digits):
-    warm = small(LeNetClassifier, warm_start=True).fit(*digits)
+    warm = small(LeNetClassifier, warm_start=True, recipe="paper").fit(*digits)
     loss = warm.history[-1, "train_loss"]
     warm.fit(*digits)
     assert len(warm.history) == 4

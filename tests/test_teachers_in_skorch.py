@@ -26,7 +26,8 @@ from sklqkd import LeNetClassifier, ResNetClassifier
 from sklqkd.datasets import load_digits, take_per_class
 from sklqkd.teachers.modules import LeNet5
 
-PARAMS = {"max_epochs": 3, "lr": 0.01, "random_state": 0}
+# As skorch trains: at one learning rate, with all images in one mini-batch.
+PARAMS = {"recipe": "paper", "max_epochs": 3, "lr": 0.01, "random_state": 0}
 
 
 @pytest.fixture(scope="module")

@@ -58,7 +58,7 @@ def decoupled(
     temperature : float
         Positive.
     one_hot : ndarray of shape (n_samples, n_classes)
-        The labels.
+        The labels; of a mixture of images the class of the larger share counts.
     alpha, beta : float, default=1.0, 8.0
         Weights of the two parts. The defaults are those of the authors' code; with a large `beta`
         they let the loss grow over the first epochs.
@@ -79,7 +79,7 @@ def decoupled(
     >>> bool(np.allclose(losses, 0))  # the other classes agree
     True
     """
-    is_label = one_hot > 0
+    is_label = np.arange(one_hot.shape[1]) == one_hot.argmax(axis=1)[:, None]
     pair, rest, rest_probabilities = _split(logits / temperature, is_label)
     teacher_pair, teacher_rest, teacher_rest_probabilities = _split(targets, is_label)
     teacher_pair_probabilities = np.exp(teacher_pair)

@@ -42,14 +42,15 @@ class SharedFold:
         kept += [value for value in self._first.values() if isinstance(value, np.ndarray)]
         return sum({id(array): getattr(array, "nbytes", 0) for array in kept}.values())
 
-    def ask(self, teacher, X, y, classes, *, cv="prefit", sample_weight=None):
+    def ask(self, teacher, X, y, classes, *, cv="prefit", sample_weight=None, views=None):
         """Return what a teacher says; see :func:`sklqkd.targets.teacher_word`."""
         # A search clones a teacher that is not fitted yet, so that it is known by its parameters.
         name = id(teacher) if is_fitted(teacher) else joblib.hash(teacher)
         weights = None if sample_weight is None else joblib.hash(sample_weight)
-        key = (name, fingerprint(cv, ignored=()), weights, joblib.hash(classes))
+        # Of the same draw, which the fold keeps, so that its id stays its own.
+        key = (name, fingerprint(cv, ignored=()), weights, joblib.hash(classes), id(views))
         if key not in self._logits:
-            options = {"cv": cv, "sample_weight": sample_weight}
+            options = {"cv": cv, "sample_weight": sample_weight, "views": views}
             # With the teacher, which keeps its id its own.
             self._logits[key] = teacher, teacher_word(teacher, X, y, classes, **options)
         return self._logits[key][1]
@@ -87,7 +88,8 @@ class SharedRun(TrainingRun):
         self._name = "images"
         super().__init__(*args)
         if self.validation is None:
-            self.features = fold.same((self._name, self.features.shape), self.features)
+            name = self._name, self.features.shape, id(self.views)
+            self.features = fold.same(name, self.features)
         del self._fold
 
     def _fit_scale(self, features, centred):
@@ -134,7 +136,18 @@ class SharedRun(TrainingRun):
 
     def _teach(self, images, y, sample_weight, given_logits, labelled):
         given = (sample_weight, given_logits, self._fold.ask, labelled)
-        return self.student._teach(images, y, self.classes, *given)
+        return self.student._teach(images, y, self.classes, *given, views=self.views)
+
+    def _make_views(self, X, changes, seed):
+        student = self.student
+        # Without a random_state the draw of the first run is as good as any.
+        drawn = None if student.random_state is None else seed.tobytes()
+        asked = fingerprint([changes, student.n_views, student.image_shape], ignored=())
+        name = ("views", asked, drawn, joblib.hash(self.held_out))
+        return self._fold.once(name, super()._make_views, X, changes, seed)
+
+    def _reduce_views(self):
+        return self._fold.once((self._name, id(self.views)), super()._reduce_views)
 
     def _reduce(self, X, y, labelled, resumed):
         if resumed:

@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._sklearn import HasMethods, Interval, Options, StrOptions, _fit_context
 from ..atomic import unchanged_on_error
+from ..augmentation import AUGMENTATIONS
 from ..distillation import teach
 from ..images import check_rows
 from ..losses import DISTILLATION_LOSSES, DistillationLoss, log_softmax
@@ -178,7 +179,7 @@ class Student(VersionedState, CallbackSupportMixin, ClassifierMixin, BaseEstimat
         with one_thread():
             return fitting.logits(self, X)
 
-    def _teach(self, X, y, classes, sample_weight, given, ask=teacher_word, labelled=None):
+    def _teach(self, X, y, classes, sample_weight, given, ask=teacher_word, labelled=None, **views):
         """Return what the teachers say, or None; see :func:`sklqkd.distillation.teach`."""
         return None
 
@@ -199,6 +200,8 @@ class TaughtStudent(Student):
         "teacher_weights": ["array-like", None],
         "unlabelled": [Real, str, None],
         "cv": [Options(str, {"prefit"}), "cv_object"],
+        "augmentation": [StrOptions(set(AUGMENTATIONS)), list, tuple, callable, None],
+        "n_views": [Interval(Integral, 1, None, closed="left")],
     }
 
     @unchanged_on_error
@@ -357,8 +360,8 @@ class TaughtStudent(Student):
             clone.teacher = self.teacher
         return clone
 
-    def _teach(self, X, y, classes, sample_weight, given, ask=teacher_word, labelled=None):
-        return teach(self, X, y, classes, sample_weight, given, ask, labelled)
+    def _teach(self, X, y, classes, sample_weight, given, ask=teacher_word, labelled=None, **views):
+        return teach(self, X, y, classes, sample_weight, given, ask, labelled, **views)
 
     def _taught(self, teaching):
         return {"teacher_matching_": [] if teaching is None else list(teaching.matchings)}

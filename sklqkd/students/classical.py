@@ -37,6 +37,8 @@ class _ClassicalStudent(TaughtStudent):
         teacher_weights=None,
         unlabelled=-1,
         cv="prefit",
+        augmentation=None,
+        n_views=8,
         n_components=16,
         reducer="fc",
         image_shape=None,
@@ -59,6 +61,8 @@ class _ClassicalStudent(TaughtStudent):
         self.teacher_weights = teacher_weights
         self.unlabelled = unlabelled
         self.cv = cv
+        self.augmentation = augmentation
+        self.n_views = n_views
         self.n_components = n_components
         self.reducer = reducer
         self.image_shape = image_shape
@@ -104,6 +108,14 @@ class DistilledLinearClassifier(_ClassicalStudent):
     cv : "prefit", int or splitter, default="prefit"
         "prefit" takes the fitted teacher as it is. Otherwise each image's soft target comes from a
         clone of the teacher that was trained on the other folds.
+    augmentation : {"flip", "mixup", "noise", "shift"}, callable, list of them or None, default=None
+        How the training images are copied with changes, see :mod:`sklqkd.augmentation`: the teacher
+        says what it thinks of each copy, which takes no further images. "shift" and "flip" move
+        pixels, "noise" adds some, "mixup" puts two images on top of each other and is right for
+        tables too; a function ``f(X, rng)`` returns changed copies of rows. Of a list all are
+        applied, in its order. Labels stay, those of mixtures are mixed. Not with `teacher_logits`.
+    n_views : int, default=8
+        Copies of each image. An epoch shows each image once: as it is, or one of its copies.
     n_components : int, default=16
         Number of features that the reducer gives, 16 as for 4 qubits and amplitude encoding. A
         transformer that states another number keeps it.
@@ -235,6 +247,14 @@ class DistilledMLPClassifier(_ClassicalStudent):
     cv : "prefit", int or splitter, default="prefit"
         "prefit" takes the fitted teacher as it is. Otherwise each image's soft target comes from a
         clone of the teacher that was trained on the other folds.
+    augmentation : {"flip", "mixup", "noise", "shift"}, callable, list of them or None, default=None
+        How the training images are copied with changes, see :mod:`sklqkd.augmentation`: the teacher
+        says what it thinks of each copy, which takes no further images. "shift" and "flip" move
+        pixels, "noise" adds some, "mixup" puts two images on top of each other and is right for
+        tables too; a function ``f(X, rng)`` returns changed copies of rows. Of a list all are
+        applied, in its order. Labels stay, those of mixtures are mixed. Not with `teacher_logits`.
+    n_views : int, default=8
+        Copies of each image. An epoch shows each image once: as it is, or one of its copies.
     n_components : int, default=16
         Number of features that the reducer gives, 16 as for 4 qubits and amplitude encoding. A
         transformer that states another number keeps it.
@@ -319,6 +339,8 @@ default="fc"
         teacher_weights=None,
         unlabelled=-1,
         cv="prefit",
+        augmentation=None,
+        n_views=8,
         n_components=16,
         reducer="fc",
         image_shape=None,

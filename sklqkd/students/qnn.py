@@ -252,6 +252,14 @@ class DistilledQNNClassifier(TaughtStudent, QNNClassifier):
         "prefit" takes the fitted teacher as it is. Otherwise each image's soft target comes from a
         clone of the teacher that was trained on the other folds (a teacher's targets for its own
         training images are over-confident).
+    augmentation : {"flip", "mixup", "noise", "shift"}, callable, list of them or None, default=None
+        How the training images are copied with changes, see :mod:`sklqkd.augmentation`: the teacher
+        says what it thinks of each copy, which takes no further images. "shift" and "flip" move
+        pixels, "noise" adds some, "mixup" puts two images on top of each other and is right for
+        tables too; a function ``f(X, rng)`` returns changed copies of rows. Of a list all are
+        applied, in its order. Labels stay, those of mixtures are mixed. Not with `teacher_logits`.
+    n_views : int, default=8
+        Copies of each image. An epoch shows each image once: as it is, or one of its copies.
     n_qubits : int, default=4
         Number of qubits, from 1 to 20.
     encoding : {"amplitude", "angle", "qubit", "hadamard_ry"}, default="amplitude"
@@ -346,6 +354,8 @@ default="strongly_entangling"
         teacher_weights=None,
         unlabelled=-1,
         cv="prefit",
+        augmentation=None,
+        n_views=8,
         n_qubits=4,
         encoding="amplitude",
         reducer="fc",
@@ -400,3 +410,5 @@ default="strongly_entangling"
         self.teacher_weights = teacher_weights
         self.unlabelled = unlabelled
         self.cv = cv
+        self.augmentation = augmentation
+        self.n_views = n_views

@@ -13,6 +13,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import get_tags
 
 from .._sklearn import _check_sample_weight
+from ..augmentation import check_augmentation, make_views, with_views
 from ..checks import refuses_overflow
 from ..feature_scaling import fit_feature_scale, scaled
 from ..optimizers import Adam
@@ -131,8 +132,10 @@ class TrainingRun:
         width = X.shape[1] if front_end is None else front_end.n_components
         if not is_fixed:
             architecture.check_width(width, self.reducer)
+        self.held_out = self._draw_held_out(y, labelled, holds_out and student.early_stopping)
+        self.views = self._draw_views(X, generator, given_logits)
         # A teacher that was fitted on a DataFrame wants its column names.
-        seen = images if hasattr(images, "columns") else X
+        seen = with_views(images if hasattr(images, "columns") else X, X, self.views)
         self.teaching = self._teach(seen, y, sample_weight, given_logits, labelled)
 
         if is_fixed:
@@ -149,6 +152,9 @@ class TrainingRun:
         if front_end is None and not resumed:
             rows = slice(None) if labelled is None else labelled
             self._look_at(features[rows], y[rows])
+        if self.views is not None:
+            copies = self.views.X if not is_fixed else self._reduce_views()
+            features = np.concatenate([features, scaled(copies, self.scale)])
         self.network = architecture.network(width, len(classes), front_end=front_end)
         start = self.network.initial_parameters(self.rng)
         if resumed and _has_changed(student, architecture.fitted(self.network)):
@@ -165,7 +171,7 @@ class TrainingRun:
 
         self.features = np.ascontiguousarray(features, np.float32)
         self._make_objective(y, labelled, sample_weight)
-        self._hold_out(y, labelled, holds_out and student.early_stopping)
+        self._hold_out()
         continued = resumed and hasattr(student, "loss_curve_")
         self.loss_curve = list(student.loss_curve_) if continued else []
         scores = getattr(student, "validation_scores_", None) if continued else None
@@ -182,7 +188,45 @@ class TrainingRun:
 
     def _teach(self, images, y, sample_weight, given_logits, labelled):
         given = (sample_weight, given_logits)
-        return self.student._teach(images, y, self.classes, *given, labelled=labelled)
+        options = {"labelled": labelled, "views": self.views}
+        return self.student._teach(images, y, self.classes, *given, **options)
+
+    def _draw_held_out(self, y, labelled, holds_out):
+        """Return which images, labelled ones, are held out; None where none are."""
+        if not holds_out:
+            return None
+        rows = np.arange(len(y)) if labelled is None else np.flatnonzero(labelled)
+        return train_test_split(
+            rows,
+            test_size=self.student.validation_fraction,
+            random_state=int(self.rng.integers(2**31)),
+            stratify=y[rows],
+        )[1]
+
+    def _draw_views(self, X, generator, given_logits):
+        """Return changed copies of the images that are not held out; None where none are asked."""
+        student = self.student
+        if getattr(student, "augmentation", None) is None:
+            return None
+        given = student.augmentation, X.shape[1], student.image_shape
+        changes = check_augmentation(*given)
+        if given_logits is not None:
+            raise ValueError(
+                f"augmentation={student.augmentation!r} makes images that teacher_logits says "
+                "nothing about. Pass the fitted teacher itself to the student, or use "
+                "augmentation=None."
+            )
+        seed = generator.randint(2**32, size=4, dtype=np.uint32)
+        return self._make_views(X, changes, seed)
+
+    def _make_views(self, X, changes, seed):
+        rows = None
+        if self.held_out is not None:
+            rows = np.setdiff1d(np.arange(len(X)), self.held_out)
+        options = {"image_shape": self.student.image_shape, "rows": rows}
+        return make_views(
+            X, changes, self.student.n_views, rng=np.random.default_rng(seed), **options
+        )
 
     def _reduce(self, X, y, labelled, resumed):
         """Return the features of a fixed reducer, fitted first unless training goes on."""
@@ -191,6 +235,9 @@ class TrainingRun:
             rows = labelled if labelled is not None and needs_labels else slice(None)
             fit_reducer(self.reducer, self._asked, X[rows], y[rows], self.architecture.asks)
         return reduced(self.reducer, X)
+
+    def _reduce_views(self):
+        return reduced(self.reducer, self.views.X)
 
     def _fit_scale(self, features, centred):
         return fit_feature_scale(features, centred=centred)
@@ -206,30 +253,31 @@ class TrainingRun:
                 "Images without a label learn from the teacher alone, and lam=0 leaves it out. "
                 "Choose lam > 0, or leave these images out."
             )
-        weights = _of_mean_one(sample_weight)
-        label_weights = weights
-        if labelled is not None:
-            rows = np.flatnonzero(~labelled)
+        counts, known = sample_weight, labelled
+        if self.views is not None:
+            views = self.views
+            one_hot = np.concatenate([one_hot, views.mix(one_hot)])
+            if counts is not None:
+                counts = np.concatenate([counts, views.mix(counts)])
+            if known is not None:  # the label of a mixture is, where those of both images are
+                of_both = known[views.source] & known[views.partner]
+                known = np.concatenate([known, of_both])
+        weights = label_weights = _of_mean_one(counts)
+        if known is not None:
+            rows = np.flatnonzero(~known)
+            one_hot[rows] = 0
             one_hot[rows, self.teaching.favourites()[rows]] = 1
-            label_weights = _of_mean_one(
-                labelled if sample_weight is None else labelled * sample_weight
-            )
+            label_weights = _of_mean_one(known if counts is None else known * counts)
         loss = None if self.teaching is None else self.teaching.loss
         self.objective = Objective(one_hot, loss, sample_weight=weights, label_weight=label_weights)
 
-    def _hold_out(self, y, labelled, holds_out):
-        """Split off the validation images, labelled ones; what the teachers say goes along."""
+    def _hold_out(self):
+        """Put the validation images apart; what the teachers say goes along."""
         self.validation = None
-        if not holds_out:
+        held_out = self.held_out
+        if held_out is None:
             return
-        rows = np.arange(len(y)) if labelled is None else np.flatnonzero(labelled)
-        _, held_out = train_test_split(
-            rows,
-            test_size=self.student.validation_fraction,
-            random_state=int(self.rng.integers(2**31)),
-            stratify=y[rows],
-        )
-        train = np.setdiff1d(np.arange(len(y)), held_out)
+        train = np.setdiff1d(np.arange(len(self.features)), held_out)
         weights = self.objective.label_weight
         if weights is not None and not (weights[train].any() and weights[held_out].any()):
             raise ValueError(
@@ -246,14 +294,23 @@ class TrainingRun:
         if self.teaching is not None:
             self.teaching = self.teaching.take(train)
 
+    def _rows(self, number):
+        """Return what an epoch passes over: of each image another copy, or itself."""
+        if self.views is None:
+            return None
+        n_copies = 1 + self.student.n_views
+        images = np.arange(len(self.features) // n_copies)
+        return (images + number) % n_copies * len(images) + images
+
     def epoch(self, number):
         """Train for one epoch."""
         student = self.student
         self.begin_epoch(number)
         if self._pass is None:
-            given = self.network, self.optimizer, self.features
-            self._pass = make_pass(*given, student.batch_size)
-        loss = self._pass.epoch(self.objective, student.shuffle, self.rng)
+            parts = self.network, self.optimizer, self.features
+            self._pass = make_pass(*parts, student.batch_size)
+        given = self.objective, student.shuffle, self.rng, self._rows(number)
+        loss = self._pass.epoch(*given)
         self.end_epoch(number, loss)
         if self.has_ended:
             self._pass = None  # it holds the states of all images

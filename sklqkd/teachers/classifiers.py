@@ -20,12 +20,19 @@ class LeNetClassifier(ImageNetClassifier):
     image_shape : tuple of 2 or 3 int, default=None
         Shape of the image in a row of `X`: (height, width), (channels, height, width) or (height,
         width, channels). ``None`` stands for a square grey-scale image.
-    max_epochs : int >= 1, default=10
-        Passes over the training data.
-    lr : float > 0, default=0.001
-        Learning rate.
-    batch_size : int >= 1 or -1, default=128
-        Images per mini-batch; -1 puts all into one.
+    recipe : {"one_cycle", "paper"}, default="one_cycle"
+        How it is trained, see :mod:`sklqkd.teachers.recipe`: with a learning rate that rises and
+        falls, on pixels of mean 0 and deviation 1; or as in the paper [1]_, with a constant one. A
+        ``skorch.callbacks.LRScheduler`` among the callbacks takes the place of the rates.
+    max_epochs : int >= 1, default=None
+        Passes over the training data. ``None`` stands for 10; in the one-cycle recipe for more of
+        a small set, so that there are 300 steps, but at most 100.
+    lr : float > 0, default=None
+        Learning rate, in the one-cycle recipe the highest. ``None`` stands for 0.01 there, and
+        for 0.001 in the paper's.
+    batch_size : int >= 1 or -1, default=None
+        Images per mini-batch; -1 puts all into one. ``None`` stands for 128; in the one-cycle
+        recipe for less of a small set, so that there are 24 in a pass, but at least 16.
     optimizer : subclass of torch.optim.Optimizer, default=torch.optim.Adam
         What updates the weights.
     train_split : callable, None or False, default=None
@@ -93,6 +100,7 @@ class LeNetClassifier(ImageNetClassifier):
     """
 
     _network = LeNet5
+    _peak_rate = 0.01
     _is_small = True
 
 
@@ -109,12 +117,19 @@ class AlexNetClassifier(ImageNetClassifier):
     image_shape : tuple of 2 or 3 int, default=None
         Shape of the image in a row of `X`: (height, width), (channels, height, width) or (height,
         width, channels). ``None`` stands for a square grey-scale image.
-    max_epochs : int >= 1, default=10
-        Passes over the training data.
-    lr : float > 0, default=0.001
-        Learning rate.
-    batch_size : int >= 1 or -1, default=128
-        Images per mini-batch; -1 puts all into one.
+    recipe : {"one_cycle", "paper"}, default="one_cycle"
+        How it is trained, see :mod:`sklqkd.teachers.recipe`: with a learning rate that rises and
+        falls, on pixels of mean 0 and deviation 1; or as in the paper [1]_, with a constant one. A
+        ``skorch.callbacks.LRScheduler`` among the callbacks takes the place of the rates.
+    max_epochs : int >= 1, default=None
+        Passes over the training data. ``None`` stands for 10; in the one-cycle recipe for more of
+        a small set, so that there are 300 steps, but at most 100.
+    lr : float > 0, default=None
+        Learning rate, in the one-cycle recipe the highest. ``None`` stands for 0.001 there, and
+        for 0.001 in the paper's.
+    batch_size : int >= 1 or -1, default=None
+        Images per mini-batch; -1 puts all into one. ``None`` stands for 128; in the one-cycle
+        recipe for less of a small set, so that there are 24 in a pass, but at least 16.
     optimizer : subclass of torch.optim.Optimizer, default=torch.optim.Adam
         What updates the weights.
     train_split : callable, None or False, default=None
@@ -183,6 +198,7 @@ class AlexNetClassifier(ImageNetClassifier):
     """
 
     _network = AlexNet
+    _peak_rate = 0.001
 
 
 class ResNetClassifier(ImageNetClassifier):
@@ -197,12 +213,19 @@ class ResNetClassifier(ImageNetClassifier):
     image_shape : tuple of 2 or 3 int, default=None
         Shape of the image in a row of `X`: (height, width), (channels, height, width) or (height,
         width, channels). ``None`` stands for a square grey-scale image.
-    max_epochs : int >= 1, default=10
-        Passes over the training data.
-    lr : float > 0, default=0.001
-        Learning rate.
-    batch_size : int >= 1 or -1, default=128
-        Images per mini-batch; -1 puts all into one.
+    recipe : {"one_cycle", "paper"}, default="one_cycle"
+        How it is trained, see :mod:`sklqkd.teachers.recipe`: with a learning rate that rises and
+        falls, on pixels of mean 0 and deviation 1; or as in the paper [1]_, with a constant one. A
+        ``skorch.callbacks.LRScheduler`` among the callbacks takes the place of the rates.
+    max_epochs : int >= 1, default=None
+        Passes over the training data. ``None`` stands for 10; in the one-cycle recipe for more of
+        a small set, so that there are 300 steps, but at most 100.
+    lr : float > 0, default=None
+        Learning rate, in the one-cycle recipe the highest. ``None`` stands for 0.01 there, and
+        for 0.001 in the paper's.
+    batch_size : int >= 1 or -1, default=None
+        Images per mini-batch; -1 puts all into one. ``None`` stands for 128; in the one-cycle
+        recipe for less of a small set, so that there are 24 in a pass, but at least 16.
     optimizer : subclass of torch.optim.Optimizer, default=torch.optim.Adam
         What updates the weights.
     train_split : callable, None or False, default=None
@@ -272,3 +295,4 @@ class ResNetClassifier(ImageNetClassifier):
     """
 
     _network = ResNet
+    _peak_rate = 0.01

@@ -7,7 +7,8 @@ randomness from ``random_state`` alone.
 from __future__ import annotations
 
 import copy
-from contextlib import nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
+from math import ceil
 from numbers import Integral
 
 import numpy as np
@@ -25,6 +26,7 @@ from ..random_states import random_generator
 from ..threads import one_thread
 from .labelled_net import PREDICTION_BATCH, LabelledNet
 from .net_parameters import check_net_parameters, refuse_argument
+from .recipe import OneCycle, batch_size_of, epochs_of, first_rate, has_schedule, start
 from .torch_data import Rows, images_and_labels
 from .torch_training import StoppedByCallback, forked_generators
 
@@ -38,6 +40,12 @@ class ImageNetClassifier(LabelledNet):
     #: Whether mini-batches are too small to share between threads: on a busy machine a second one
     #: makes such a net many times slower.
     _is_small = False
+    #: The highest learning rate of the one-cycle recipe.
+    _peak_rate: float
+    _n_images = None
+    _cycle: OneCycle | None = None
+    _cycle_epochs = 0
+    recipe = "paper"  # of files of 0.1.0, which knew no other
 
     # skorch sets these in __init__, where scikit-learn allows nothing but the parameters. Those of
     # the components, which skorch has among the attributes, are in `_component_params`.
@@ -49,9 +57,10 @@ class ImageNetClassifier(LabelledNet):
         self,
         *,
         image_shape=None,
-        max_epochs=10,
-        lr=0.001,
-        batch_size=128,
+        recipe="one_cycle",
+        max_epochs=None,
+        lr=None,
+        batch_size=None,
         optimizer=torch.optim.Adam,
         train_split=None,
         callbacks=None,
@@ -82,6 +91,7 @@ class ImageNetClassifier(LabelledNet):
         for name in ("initialized_", "history_", "virtual_params_"):
             del self.__dict__[name]
         self.image_shape = image_shape
+        self.recipe = recipe
         self.random_state = random_state
         self._component_params = component__parameter
 
@@ -96,7 +106,8 @@ class ImageNetClassifier(LabelledNet):
         y : array-like of shape (n_samples,), default=None
             Class labels of any type; ``None`` for those of a data set.
         epochs : int >= 1, default=None
-            Passes over the training data; ``None`` for `max_epochs`.
+            Passes over the training data; ``None`` for `max_epochs`. The one-cycle recipe spreads
+            its learning rates over them.
         groups : array-like of shape (n_samples,), default=None
             What `train_split` is to keep together, such as ``ValidSplit(GroupKFold(5))``.
 
@@ -107,10 +118,13 @@ class ImageNetClassifier(LabelledNet):
         """
         check_scalar(self.warm_start, "warm_start", (bool, np.bool_))
         resume = self.warm_start and self.__sklearn_is_fitted__()
-        return self._train(X, y, resume=resume, epochs=epochs, groups=groups)
+        return self._train(X, y, resume=resume, epochs=epochs, groups=groups, is_cycle=True)
 
     def partial_fit(self, X, y=None, classes=None, *, epochs=1):
         """Train the network, or go on training it, for one epoch (of skorch's nets: `max_epochs`).
+
+        How many will follow is not known: the learning rate stays the same, `lr`, or a fifth of the
+        recipe's peak.
 
         Parameters
         ----------
@@ -195,6 +209,44 @@ class ImageNetClassifier(LabelledNet):
         logits = self._logits(X)
         return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
 
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        """Pass once over mini-batches; the first pass tells how many steps there will be.
+
+        Parameters
+        ----------
+        iterator : torch.utils.data.DataLoader or None
+            The mini-batches.
+        training : bool
+            Whether to train on them.
+        prefix : str
+            Of what the history keeps.
+        step_fn : callable
+            What is done with a mini-batch.
+        **fit_params : dict
+            Passed on to `step_fn`.
+        """
+        if training and self._cycle_epochs and self._cycle is None:
+            self._cycle = OneCycle(self, self._cycle_epochs * len(iterator))
+        super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
+
+    def train_step(self, batch, **fit_params):
+        """Take a step of training, at the learning rate that is due.
+
+        Parameters
+        ----------
+        batch : tuple
+            Images and labels.
+        **fit_params : dict
+            As in skorch.
+
+        Returns
+        -------
+        step : dict
+            The loss and the logits.
+        """
+        with nullcontext() if self._cycle is None else self._cycle.step():
+            return super().train_step(batch, **fit_params)
+
     def set_params(self, **params):
         """Set parameters; a trained network keeps its weights until the next ``fit``.
 
@@ -221,6 +273,8 @@ class ImageNetClassifier(LabelledNet):
                 )
         for name, value in params.items():
             setattr(self, name, value)
+        if "lr" in params:
+            params["lr"] = first_rate(self)
         self._apply_virtual_params(params)
         return self
 
@@ -247,7 +301,7 @@ class ImageNetClassifier(LabelledNet):
         return super(NeuralNet, self)._get_param_names() + sorted(self._component_params)
 
     @unchanged_on_error
-    def _train(self, X, y, *, resume, classes=None, epochs=None, groups=None):
+    def _train(self, X, y, *, resume, classes=None, epochs=None, groups=None, is_cycle=False):
         check_net_parameters(self)
         if epochs is not None:
             check_scalar(epochs, "epochs", Integral, min_val=1)
@@ -259,13 +313,17 @@ class ImageNetClassifier(LabelledNet):
             self._layout = image_layout(X.shape[1], self.image_shape)
         split = {} if groups is None else {"groups": groups}
         threads = one_thread() if self._is_small else nullcontext()
+        self._n_images = len(X)
+        if epochs is None:
+            epochs = epochs_of(self, ceil(len(X) / abs(batch_size_of(self, len(X)))))
         with forked_generators(seed, self.device), threads, self._in_training():
             if resume:
                 self._remake_what_changed()
             else:
                 self._make(classes)
+                start(self, X)
             self.notify("on_train_begin", X=X, y=y)
-            with suppress(StoppedByCallback):
+            with suppress(StoppedByCallback), self._in_cycle(epochs if is_cycle else 0):
                 self.fit_loop(X, y, epochs=epochs, **split)
             self.notify("on_train_end", X=X, y=y)
         if self.history_ and not self.history_[-1]["batches"]:
@@ -276,6 +334,14 @@ class ImageNetClassifier(LabelledNet):
         self._set_training(False)
         self._logits(Rows(X[:PREDICTION_BATCH], None))
         return self
+
+    @contextmanager
+    def _in_cycle(self, epochs):
+        """Let the learning rate follow the one-cycle recipe, over so many epochs."""
+        is_cycle = self.recipe != "paper" and not has_schedule(self)
+        self._cycle, self._cycle_epochs = None, epochs if is_cycle else 0
+        yield
+        self._cycle, self._cycle_epochs = None, 0
 
     def _prepare(self, resume):
         """Forget what an earlier fit found, or copy what goes on training, and return the seed."""

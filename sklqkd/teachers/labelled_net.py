@@ -22,6 +22,7 @@ from ..persistence import VersionedState
 from ..random_states import random_generator
 from .modules import saved_description
 from .net_parameters import check_net_parameters, is_same
+from .recipe import BATCH_SIZE, BATCHES, batch_size_of, first_rate
 from .torch_data import Rows, as_array, collate, images_and_labels
 from .torch_training import StoppedByCallback, forked_generators
 from .validation import validation_rows, validation_split
@@ -44,6 +45,7 @@ class LabelledNet(VersionedState, NeuralNetClassifier):
     _component_params: dict
     _layout: ImageLayout
     _next_seed: int
+    _n_images: int | None
     n_features_in_: int
 
     # What callbacks, criterion, optimizer and module were made of.
@@ -119,13 +121,15 @@ class LabelledNet(VersionedState, NeuralNetClassifier):
             if given.get("batch_sampler") is not None:
                 params["batch_size"] = 1  # which a DataLoader takes for no word about it
             else:
-                params["batch_size"] = int(self.batch_size)  # torch takes no integers of NumPy
+                params["batch_size"] = batch_size_of(self, self._n_images or BATCH_SIZE * BATCHES)
                 params["shuffle"] = given.get("sampler") is None
         elif prefix == "iterator_valid":
             # A DataLoader draws a seed even if nothing is random: not from torch's generator.
             params.update(
                 batch_size=PREDICTION_BATCH, collate_fn=collate, generator=torch.Generator()
             )
+        elif prefix == "optimizer":
+            params["lr"] = first_rate(self)
         return params | given
 
     def forward_iter(self, X, training=False, device="cpu"):

@@ -23,6 +23,8 @@ class Described(nn.Sequential):
     """A network whose saved parameters say what it was made for, as text in a tensor of bytes."""
 
     _description = ""
+    #: Of the normal distribution that weights are drawn from; None for torch's own way.
+    gain: float | None = None
 
     def describe(self, image_shape, classes):
         """Keep the shape of the images and the labels of the outputs, of Python's own types."""
@@ -59,12 +61,14 @@ class LeNet5(Described):
         Number of logits.
     """
 
+    gain = 1.3
+
     def __init__(self, image_shape: tuple[int, int, int], n_classes: int):
         channels, height, width = image_shape
         height, width = max(height, 16), max(width, 16)
         n_features = 16 * _after_lenet(height) * _after_lenet(width)
         super().__init__(
-            _centred_padding(image_shape, height, width),
+            Frame(image_shape, height, width),
             nn.Conv2d(channels, 6, 5),
             nn.Tanh(),
             nn.AvgPool2d(2),
@@ -106,7 +110,7 @@ class AlexNet(Described):
         height, width = max(height, 4), max(width, 4)
         n_features = 384 * (height // 4) * (width // 4)
         super().__init__(
-            _centred_padding(image_shape, height, width),
+            Frame(image_shape, height, width),
             nn.Conv2d(channels, 64, 3, padding=1),
             nn.ReLU(),
             nn.MaxPool2d(2),
@@ -160,7 +164,7 @@ class ResNet(Described):
                 stages.append(ResidualBlock(n_in, n_out, stride))
                 n_in = n_out
         super().__init__(
-            _centred_padding(image_shape, height, row),
+            Frame(image_shape, height, row),
             *stages[:2],
             nn.ReLU(),
             *stages[2:],
@@ -209,7 +213,38 @@ def _after_lenet(size: int) -> int:
     return ((size - 4) // 2 - 4) // 2
 
 
-def _centred_padding(image_shape: tuple[int, int, int], height: int, width: int) -> nn.ZeroPad2d:
-    rows, columns = height - image_shape[1], width - image_shape[2]
-    left, top = columns // 2, rows // 2
-    return nn.ZeroPad2d((left, columns - left, top, rows - top))
+class Frame(nn.ZeroPad2d):
+    """Centres an image on a black one, and scales its pixels.
+
+    Parameters
+    ----------
+    image_shape : tuple of 3 int
+        (channels, height, width).
+    height, width : int
+        Of the black image.
+
+    Attributes
+    ----------
+    mean, deviation : torch.Tensor
+        Of the pixels that come in; 0 and 1 where they are to stay as they are.
+    """
+
+    mean: torch.Tensor
+    deviation: torch.Tensor
+
+    def __init__(self, image_shape: tuple[int, int, int], height: int, width: int):
+        rows, columns = height - image_shape[1], width - image_shape[2]
+        left, top = columns // 2, rows // 2
+        super().__init__((left, columns - left, top, rows - top))
+        self.register_buffer("mean", torch.zeros(()))
+        self.register_buffer("deviation", torch.ones(()))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the framed images, scaled."""
+        return (super().forward(x) - self.mean) / self.deviation
+
+    def _load_from_state_dict(self, state_dict, prefix, metadata, strict, missing, *others):
+        super()._load_from_state_dict(state_dict, prefix, metadata, strict, missing, *others)
+        for name in ("mean", "deviation"):
+            if prefix + name in missing:  # parameters that sklqkd 0.1.0 saved
+                missing.remove(prefix + name)

@@ -8,6 +8,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils import check_scalar
 
+from .recipe import RECIPES
 from .torch_training import check_device
 
 __all__ = ["check_net_parameters", "is_same", "refuse_argument"]
@@ -86,8 +87,15 @@ def check_net_parameters(net) -> None:
                 f"The components are {', '.join(_COMPONENTS)}."
             )
     check_scalar(net.verbose, "verbose", Integral)
-    check_scalar(net.max_epochs, "max_epochs", Integral, min_val=1)
-    check_scalar(net.batch_size, "batch_size", Integral, min_val=-1, max_val=sys.maxsize)
+    if not isinstance(net.recipe, str) or net.recipe not in RECIPES:
+        raise ValueError(
+            f"recipe={net.recipe!r} is none of {', '.join(map(repr, RECIPES))}. For rates of your "
+            "own, pass callbacks=[skorch.callbacks.LRScheduler(...)]."
+        )
+    if net.max_epochs is not None:
+        check_scalar(net.max_epochs, "max_epochs", Integral, min_val=1)
+    if net.batch_size is not None:
+        check_scalar(net.batch_size, "batch_size", Integral, min_val=-1, max_val=sys.maxsize)
     if net.batch_size == 0 or isinstance(net.batch_size, bool):
         raise ValueError(
             f"batch_size == {net.batch_size}, must be >= 1, or -1 for all samples in one batch."
@@ -110,5 +118,5 @@ def check_net_parameters(net) -> None:
             f"{', '.join(ours)} cannot be set: the shapes follow from the data, and each image "
             "is predicted once, in its place."
         )
-    if not isinstance(net.lr, Real) or not 0 < float(net.lr) < np.inf:
+    if net.lr is not None and (not isinstance(net.lr, Real) or not 0 < float(net.lr) < np.inf):
         raise ValueError(f"lr == {net.lr}, must be a finite number > 0.")

@@ -64,20 +64,35 @@ class Pass:
         self._known: tuple | None = None
         self._soft: SoftLosses | None = None
 
-    def epoch(self, objective: Objective, shuffle: bool, rng: np.random.Generator) -> float:
+    def epoch(
+        self,
+        objective: Objective,
+        shuffle: bool,
+        rng: np.random.Generator,
+        rows: np.ndarray | None = None,
+    ) -> float:
         """Pass once over the data in mini-batches and return the mean loss on the way.
+
+        Parameters
+        ----------
+        objective : Objective
+            For all of `X`.
+        shuffle : bool
+        rng : numpy.random.Generator
+        rows : ndarray of int, default=None
+            The rows of `X` to pass over; ``None`` for all.
 
         Raises
         ------
         ValueError
             If training has diverged at the end.
         """
-        n_samples = len(self.X)
-        order = rng.permutation(n_samples) if shuffle else np.arange(n_samples)
+        rows = np.arange(len(self.X)) if rows is None else rows
+        order = rng.permutation(rows) if shuffle else rows
         with np.errstate(over="ignore", invalid="ignore"):  # told of once, below
             total = self._total(order, objective, rng)
         raise_if_diverged(total, self.network.parameters, self.optimizer.second_moment)
-        return total / n_samples
+        return total / len(order)
 
     def _total(self, order, objective, rng):
         network, soft = self.network, self._read(objective)
