@@ -23,7 +23,7 @@ AUGMENTATIONS = ("flip", "mixup", "noise", "shift")
 _PICTURES = frozenset(("flip", "shift"))
 
 #: Shifts reach this share of the height and the width, noise this share of the pixels' deviation.
-REACH = 0.08
+REACH = 0.04
 NOISE = 0.1
 #: Copies that are moved at a time.
 CHUNK = 1024

@@ -273,9 +273,9 @@ class ImageNetClassifier(LabelledNet):
                 )
         for name, value in params.items():
             setattr(self, name, value)
+        self._apply_virtual_params(params | ({"lr": first_rate(self)} if "lr" in params else {}))
         if "lr" in params:
-            params["lr"] = first_rate(self)
-        self._apply_virtual_params(params)
+            self.lr = params["lr"]  # skorch has set what the optimizer got
         return self
 
     def __repr__(self, N_CHAR_MAX=700):

@@ -84,10 +84,11 @@ def decoupled(rows, one_hot, targets, shares, temperature, constants, logits, sl
         own, target, share = one_hot[rows[b]], targets[rows[b]], shares[rows[b]]
         # The student's and the teacher's: the label's logit, and the sum over the other classes.
         label, greatest, teacher_greatest = 0, np.float32(-np.inf), np.float32(-np.inf)
-        for c in range(n_classes):
-            if own[c] > 0:
+        for c in range(1, n_classes):
+            if own[c] > own[label]:
                 label = c
-            else:
+        for c in range(n_classes):
+            if c != label:
                 greatest = max(greatest, logits[b, c] / temperature)
                 teacher_greatest = max(teacher_greatest, target[c])
         rest, teacher_rest = np.float32(0), np.float32(0)
