@@ -7,6 +7,7 @@ takes minutes; the time of its training is kept with them and reported apart.
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib.metadata
 import os
 import sys
@@ -14,6 +15,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import joblib
 import numpy as np
 from sklearn.model_selection import train_test_split
 
@@ -101,19 +103,29 @@ class Teacher:
         Of the task's test images, for the agreement; never seen by a student in training.
     seconds : float
         Time of its training, when it was trained.
+    path : Path, default=None
+        Where the network itself is, a LeNet's.
     """
 
     name: str
     logits: np.ndarray
     test_logits: np.ndarray
     seconds: float
+    path: Path | None = None
+
+    @functools.cached_property
+    def net(self):
+        """The network, to be asked about other images."""
+        return joblib.load(self.path)
 
     def score(self, task: Task) -> float:
         """Return the accuracy on the test images, %."""
         return 100 * float((self.test_logits.argmax(axis=1) == task.y_test).mean())
 
 
-def get_teacher(kind: str, task: Task, *, epochs: int | None = None, per_class=None) -> Teacher:
+def get_teacher(
+    kind: str, task: Task, *, epochs: int | None = None, per_class=None, recipe="paper"
+) -> Teacher:
     """Return a teacher's words, from the cache or from a training of minutes.
 
     Parameters
@@ -125,6 +137,8 @@ def get_teacher(kind: str, task: Task, *, epochs: int | None = None, per_class=N
         Instead of the usual number, for a weaker teacher.
     per_class : int, default=None
         Train on so many images of each class, for a weaker teacher; all others are left out.
+    recipe : {"paper", "one_cycle"}, default="paper"
+        How it is trained, see :mod:`sklqkd.teachers.recipe`.
     """
     if kind == "ensemble":
         members = [get_teacher(name, task) for name in ("LeNet", "AlexNet")]
@@ -136,12 +150,15 @@ def get_teacher(kind: str, task: Task, *, epochs: int | None = None, per_class=N
     make = {"LeNet": LeNetClassifier, "AlexNet": AlexNetClassifier}[kind]
     epochs = epochs or {"LeNet": LENET_EPOCHS, "AlexNet": ALEXNET_EPOCHS}[kind]
     n_test = len(task.y_test)
-    path = CACHE / f"{task.name}-{task.n_classes}-{n_test}-{kind}-{epochs}-{per_class}.npz"
+    stem = f"{task.name}-{task.n_classes}-{n_test}-{kind}-{epochs}-{per_class}-{recipe}"
+    path, net_path = CACHE / f"{stem}.npz", CACHE / f"{stem}.joblib"
     if not path.exists():
         rows = slice(None) if per_class is None else task.few(per_class)
-        net = make(image_shape=task.image_shape, max_epochs=epochs, random_state=0)
+        options = {"recipe": recipe, "max_epochs": epochs, "random_state": 0}
+        net = make(image_shape=task.image_shape, **options)
         if kind == "LeNet":
-            net.set_params(batch_size=64)
+            if recipe == "paper":
+                net.set_params(batch_size=64)
         else:  # half the time: most of it goes to Adam's passes over 90 million weights
             net.set_params(optimizer__fused=True)
         start = time.perf_counter()
@@ -149,11 +166,14 @@ def get_teacher(kind: str, task: Task, *, epochs: int | None = None, per_class=N
         seconds = time.perf_counter() - start
         said = [net.predict_log_proba(X).astype(np.float32) for X in (task.X, task.X_test)]
         CACHE.mkdir(parents=True, exist_ok=True)
+        if kind == "LeNet":  # an AlexNet has 95 million weights, and is not asked again
+            joblib.dump(net, net_path)
         unfinished = path.with_suffix(f".{os.getpid()}.npz")
         np.savez_compressed(unfinished, logits=said[0], test_logits=said[1], seconds=seconds)
         unfinished.replace(path)
     with np.load(path) as stored:
-        return Teacher(kind, stored["logits"], stored["test_logits"], float(stored["seconds"]))
+        words = stored["logits"], stored["test_logits"], float(stored["seconds"])
+    return Teacher(kind, *words, net_path)
 
 
 def parse(description: str, **defaults) -> argparse.Namespace:

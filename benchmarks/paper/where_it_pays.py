@@ -23,15 +23,20 @@ import where_it_pays_report as report
 from common import LENET_EPOCHS, PER_CLASS, RESULTS, get_teacher, load, parse, provenance
 from where_it_pays_runs import (
     CONTROLS,
+    COPIES,
+    COPIES_WITH_REST,
     DISTILLED,
     EPOCHS,
     EPOCHS_WITH_REST,
     KINDS,
     LAMS,
     PLAIN,
+    PLAIN_COPIES,
+    RECIPE,
     SELECTION_SEEDS,
     TEMPERATURES,
     TUNED,
+    VIEWS,
     WITH_REST,
     WITHOUT_TEMPERATURE,
     Arm,
@@ -73,6 +78,9 @@ class Plan:
             "virtual teacher (control)": chosen.losses["virtual_teacher"],
             DISTILLED: chosen.labelled,
             WITH_REST: chosen.rest,
+            PLAIN_COPIES: chosen.plain_views,
+            COPIES: chosen.views,
+            COPIES_WITH_REST: chosen.views_with_rest,
             report.ALL_LABELLED: Arm(per_class=n_most, max_iter=EPOCHS_WITH_REST),
         }
         trio = {PLAIN: self.plain, DISTILLED: chosen.labelled, WITH_REST: chosen.rest}
@@ -148,10 +156,10 @@ def study(name, options):
         Time of all fits, one after the other, but those of teachers.
     """
     task = load(name)
-    teacher = get_teacher("LeNet", task)
+    teacher = get_teacher("LeNet", task, recipe=RECIPE)
     how = {"n_jobs": options.n_jobs, "folder": folder_of(task)}
     grid = {"per_class": 20, **QUICK} if options.quick else {"per_class": PER_CLASS}
-    chosen = choose(task, teacher, **grid, **how)
+    chosen = choose(task, teacher, views=VIEWS, **grid, **how)
     others = [
         choose(task, teacher, kind=kind, losses=(LOSS_OF_ALL,), **grid, **how) for kind in KINDS[1:]
     ]
@@ -190,8 +198,9 @@ def main():
         f"cross-validation on the first {per_class} training images of each class, with the seeds "
         f"{', '.join(map(str, SELECTION_SEEDS))}: temperature and lam of each loss, then the loss, "
         "by its mean over more folds. With the unlabelled images, temperature, then lam, then the "
-        "loss are chosen anew. All candidates are in `where_it_pays_selection.csv`. Test images "
-        "are for scoring only.",
+        "loss are chosen anew. Students with copies learn by Hinton's loss; the copies "
+        f"({', '.join(VIEWS)}), temperature and lam are chosen together. All candidates are "
+        "in `where_it_pays_selection.csv`. Test images are for scoring only.",
     ]
     introductions = report.introductions(per_class, EPOCHS_WITH_REST, LENET_EPOCHS)
     for name, (title, table) in report.SECTIONS.items():

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pandas as pd
 from common import markdown, percent
-from where_it_pays_runs import CONTROLS, DISTILLED, PLAIN, TUNED, WITH_REST, WITHOUT_TEMPERATURE
+from where_it_pays_runs import (
+    CONTROLS,
+    COPIES,
+    COPIES_WITH_REST,
+    DISTILLED,
+    PLAIN,
+    TUNED,
+    WITH_REST,
+    WITHOUT_TEMPERATURE,
+)
 
 from sklqkd.evaluation import Comparison
 from sklqkd.losses import DISTILLATION_LOSSES
@@ -12,6 +21,10 @@ from sklqkd.losses import DISTILLATION_LOSSES
 TRIO = (PLAIN, DISTILLED, WITH_REST)
 #: What a gain has to reach, in points, and its p-value.
 WANTED, SURE = 2.0, 0.01
+#: The same with copies, on labelled images alone and with the others, by data.
+WANTED_OF_COPIES = {"MNIST": (8.0, 10.0), "FashionMNIST": (3.5, 5.5)}
+#: Over the distilled student without copies.
+WANTED_OVER_DISTILLED = {"MNIST": 2.5}
 ALL_LABELLED = "plain, all images labelled"
 
 
@@ -131,7 +144,7 @@ def headline(found):
         arms = each.plan.headline
         over = {baseline: each.compare(arms, baseline) for baseline in (PLAIN, TUNED)}
         for label, arm in arms.items():
-            setting = "-" if arm.loss is None else arm.setting
+            setting = "-" if arm.loss is None and arm.views is None else arm.setting
             cells = [cell(gains.get(label)) for gains in over.values()]
             rows.append([title, label, setting, str(arm.max_iter), percent(each.of(arm)), *cells])
         for label in TRIO[1:]:
@@ -143,6 +156,7 @@ def headline(found):
                 + (f", {cell(tuned)} over the one whose epochs were chosen too" if tuned else "")
                 + f". At least {WANTED:+g} points with p < {SURE:g}: {'yes' if reached else 'no'}."
             )
+        lines += copies(title, each, over[PLAIN])
         rest = 100 * over[PLAIN][WITH_REST]["difference"]
         labels = 100 * over[PLAIN][ALL_LABELLED]["difference"]
         lines.append(
@@ -154,6 +168,27 @@ def headline(found):
     header = ["data", "student", "setting", "epochs", "accuracy, %"]
     header += [f"gain over {baseline}, points" for baseline in (PLAIN, TUNED)]
     return [*lines, "", markdown(header, rows)]
+
+
+def copies(title, each, over_plain):
+    """Return the lines on students that learn from changed copies of their images."""
+    arms, lines = each.plan.headline, []
+    pairs = ((COPIES, DISTILLED), (COPIES_WITH_REST, WITH_REST))
+    for (label, without), wanted in zip(
+        pairs, WANTED_OF_COPIES.get(title, (None, None)), strict=True
+    ):
+        row, over = over_plain[label], each.compare(arms, without)[label]
+        line = f"- {title}, {label}: {cell(row)} points over the plain student"
+        line += f", {cell(over)} over {without}."
+        if wanted is not None:
+            reached = 100 * row["difference"] >= wanted and row["p_value_holm"] < SURE
+            line += f" At least {wanted:+g} over the plain one: {'yes' if reached else 'no'}."
+        if label == COPIES and title in WANTED_OVER_DISTILLED:
+            wanted = WANTED_OVER_DISTILLED[title]
+            reached = 100 * over["difference"] >= wanted and over["p_value_holm"] < SURE
+            line += f" At least {wanted:+g} over {without}: {'yes' if reached else 'no'}."
+        lines.append(line)
+    return lines
 
 
 def sizes(found):
@@ -277,8 +312,10 @@ def introductions(per_class, epochs_with_rest, teacher_epochs):
         "paired by seed, with the 95 % confidence interval and the p-value of a paired t test, "
         f"corrected for the number of students by Holm's method. `{WITH_REST}`: the student also "
         "sees the other training images, of which only the teacher says what they are "
-        f"({epochs_with_rest} epochs). The controls have no teacher. The plain student with as "
-        "many steps shows whether the gain from these images is that of a longer training; the "
+        f"({epochs_with_rest} epochs). With copies, the teacher also says what it thinks of eight "
+        "changed copies of each image (`augmentation`); its control is a plain student with the "
+        "copies that are best for it, and the labels kept. The other controls have no teacher. "
+        "The plain student with as many steps shows whether the gain from these images is that of a longer training; the "
         "plain student with all labels shows what their labels would give.",
         "sizes": "Each seed draws the labelled images anew; the settings are those of the "
         f"headline, not chosen for each number. {per_class} is the headline's experiment with "

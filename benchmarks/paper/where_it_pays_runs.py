@@ -31,6 +31,11 @@ SELECTION_SEEDS = (1000, 1001, 1002)
 EPOCHS_WITH_REST = 20
 TEMPERATURES, LAMS = (1.0, 2.0, 4.0, 8.0), (0.5, 0.9, 1.0)
 EPOCHS = (10, 20, 50)
+#: Tried beside the student's 50 where there are copies.
+EPOCHS_WITH_COPIES = 100
+VIEWS = ("shift", "flip", "mixup", "shift+mixup")
+#: How the teachers are trained.
+RECIPE = "one_cycle"
 CONTROLS = [name for name, loss in DISTILLATION_LOSSES.items() if not loss.needs_teacher]
 LOSSES = [name for name in DISTILLATION_LOSSES if name not in CONTROLS]
 #: Kinds of students, as far as the library has them: the quantum one first.
@@ -38,6 +43,8 @@ KINDS = [kind for kind in ("QNN", "Linear", "MLP") if f"Distilled{kind}Classifie
 #: What readers see.
 PLAIN, TUNED = "plain", "plain, epochs chosen"
 DISTILLED, WITH_REST = "distilled", "distilled, others unlabelled"
+COPIES, COPIES_WITH_REST = "distilled, with copies", "distilled, with copies, others unlabelled"
+PLAIN_COPIES = "plain, with copies (control)"
 WITHOUT_TEMPERATURE = ("logit_mse", "label_smoothing")
 
 
@@ -65,6 +72,9 @@ class Arm:
         What the teacher was trained with; None for all training images.
     kind : {"QNN", "Linear", "MLP"}
         The quantum student, or a classical one of the same size.
+    views : str or None
+        How images are copied with changes, "shift+mixup" for instance. The teacher speaks of the
+        copies; a plain student keeps the labels.
     """
 
     loss: str | None = None
@@ -78,6 +88,7 @@ class Arm:
     teacher_epochs: int = LENET_EPOCHS
     teacher_per_class: int | None = None
     kind: str = "QNN"
+    views: str | None = None
 
     @property
     def name(self) -> str:
@@ -87,23 +98,29 @@ class Arm:
     @property
     def setting(self) -> str:
         """Loss, temperature and lam, for a reader."""
+        views = f" {self.views}" if self.views else ""
         if self.loss is None:
-            return "plain"
+            return f"plain{views}"
         temperature = f" T={self.temperature:g}" if self.loss not in WITHOUT_TEMPERATURE else ""
-        return f"{self.loss}{temperature} lam={self.lam:g}"
+        return f"{self.loss}{temperature} lam={self.lam:g}{views}"
 
     def with_rest(self) -> Arm:
         """Return the same student with the unlabelled images."""
         return replace(self, rest=True, max_iter=EPOCHS_WITH_REST)
 
-    def student(self):
-        """Return the student itself: without a loss, lam is 0 and nobody teaches."""
+    def student(self, net=None):
+        """Return the student itself: without a loss, lam is 0 and nobody teaches.
+
+        With views it holds its teacher, the network `net`.
+        """
         return getattr(sklqkd, f"Distilled{self.kind}Classifier")(
             distillation=self.loss or "hinton",
             temperature=self.temperature,
             lam=self.lam,
             max_iter=self.max_iter,
             n_iter_no_change=self.max_iter if self.patient else 10,
+            augmentation=self.views and self.views.split("+"),
+            teacher=net if self.views and self.loss else None,
         )
 
 
@@ -128,7 +145,7 @@ class FewLabels(ClassifierMixin, BaseEstimator):
         self.rest = rest
         self.random_state = random_state
 
-    def fit(self, X, y, teacher_logits):
+    def fit(self, X, y, teacher_logits=None):
         """Train the student on the images that it gets."""
         rows = first_of_each_class(y, self.per_class)
         if self.drawn:
@@ -140,7 +157,8 @@ class FewLabels(ClassifierMixin, BaseEstimator):
             labels[few] = y[few]
             y = labels
         self.student_ = clone(self.student)
-        self.student_.fit(X[rows], y[rows], teacher_logits=teacher_logits[rows])
+        said = {} if teacher_logits is None else {"teacher_logits": teacher_logits[rows]}
+        self.student_.fit(X[rows], y[rows], **said)
         self.classes_, self.n_parameters_ = self.student_.classes_, self.student_.n_parameters_
         return self
 
@@ -166,6 +184,10 @@ class Chosen:
         alone, and with the other images too.
     labelled, rest : Arm
         The best of them.
+    views, views_with_rest : Arm or None
+        The best students that learn from changed copies too, by Hinton's loss.
+    plain_views : Arm or None
+        The plain student with the copies that are best for it.
     scores : DataFrame
         The cross-validated accuracy of each candidate, and over more folds of the best ones.
     seconds : float
@@ -179,6 +201,9 @@ class Chosen:
     rest: Arm
     scores: pd.DataFrame
     seconds: float
+    views: Arm | None = None
+    views_with_rest: Arm | None = None
+    plain_views: Arm | None = None
 
 
 def choose(
@@ -189,6 +214,7 @@ def choose(
     losses=tuple(DISTILLATION_LOSSES),
     temperatures=TEMPERATURES,
     lams=LAMS,
+    views=(),
     **options,
 ):
     """Choose settings by cross-validation on the first labelled images of each class.
@@ -206,6 +232,9 @@ def choose(
         Losses and controls to choose from.
     temperatures, lams : sequence of float
         Candidates for each loss.
+    views : sequence of str
+        Candidates of copies, beside every temperature and lam; with the other images at the best
+        temperature and lam alone.
     **options
         Of `cross_validate`.
 
@@ -246,6 +275,28 @@ def choose(
                 again, seconds = [*again, more], seconds + more_seconds
             final |= {arm: float(np.mean([more[arm] for more in again])) for arm in arms}
         firsts.append(best(arms, final) if len(arms) > 1 else arms[0])
+    best_views = {}
+    if views:
+        given = {"views": [], "plain_views": []}
+        for each in views:
+            given["plain_views"].append(replace(student, views=each))
+            taught = [replace(student, loss="hinton", lam=lam, views=each) for lam in lams]
+            given["views"] += [arm for one in taught for arm in heated(one)]
+        more, more_seconds = cross_validate(task, teacher, [*chain(*given.values())], **options)
+        scores, seconds = scores | more, seconds + more_seconds
+        best_views = {name: best(arms, scores) for name, arms in given.items()}
+        # Whether more epochs are better, where each shows other copies.
+        longer = {
+            name: replace(arm, max_iter=EPOCHS_WITH_COPIES, patient=True)
+            for name, arm in best_views.items()
+        }
+        more, more_seconds = cross_validate(task, teacher, [*longer.values()], **options)
+        scores, seconds = scores | more, seconds + more_seconds
+        best_views = {name: best([best_views[name], longer[name]], scores) for name in longer}
+        arms = [replace(best_views["views"].with_rest(), views=each) for each in views]
+        more, more_seconds = cross_validate(task, teacher, arms, **options)
+        scores, seconds = scores | more, seconds + more_seconds
+        best_views["views_with_rest"] = best(arms, scores)
     table = [
         {"data": task.title, "student": kind, "rest": arm.rest, "setting": arm.setting}
         | {"epochs": arm.max_iter, "cv_accuracy": score}
@@ -259,6 +310,7 @@ def choose(
         *firsts,
         pd.DataFrame(table),
         seconds,
+        **best_views,
     )
 
 
@@ -314,14 +366,14 @@ def cross_validate(
     ]
     images = "rest" if arms[0].rest else "labelled"
     comparison = compare(
-        {arm.name: arm.student() for arm in arms},
+        {arm.name: arm.student(teacher.net if arm.views else None) for arm in arms},
         task.X,
         labels,
         cv=splits,
         seeds=[seed],
-        fit_params={arm.name: {"teacher_logits": teacher.logits} for arm in arms},
+        fit_params={arm.name: {"teacher_logits": teacher.logits} for arm in arms if not arm.views},
         n_jobs=n_jobs,
-        checkpoint=folder and folder / "-".join([arms[0].kind, images, str(seed)]),
+        checkpoint=folder and folder / "-".join([arms[0].kind, images, str(seed), str(len(arms))]),
     )
     scores = comparison.scores()
     means = {arm: float(scores[arm.name].mean()) for arm in arms}
@@ -352,13 +404,22 @@ def run(task: Task, arms: list[Arm], seeds: range, *, n_jobs=None, folder=None) 
     named = {arm.name: arm for arm in arms}
     said = {
         arm.name: get_teacher(
-            "LeNet", task, epochs=arm.teacher_epochs, per_class=arm.teacher_per_class
+            "LeNet",
+            task,
+            epochs=arm.teacher_epochs,
+            per_class=arm.teacher_per_class,
+            recipe=RECIPE,
         )
         for arm in named.values()
     }
     comparison = compare(
         {
-            name: FewLabels(arm.student(), arm.per_class, arm.drawn, arm.rest)
+            name: FewLabels(
+                arm.student(said[name].net if arm.views else None),
+                arm.per_class,
+                arm.drawn,
+                arm.rest,
+            )
             for name, arm in named.items()
         },
         task.X,
@@ -366,7 +427,11 @@ def run(task: Task, arms: list[Arm], seeds: range, *, n_jobs=None, folder=None) 
         task.X_test,
         task.y_test,
         seeds=seeds,
-        fit_params={name: {"teacher_logits": said[name].logits} for name in named},
+        fit_params={
+            name: {"teacher_logits": said[name].logits}
+            for name, arm in named.items()
+            if not arm.views
+        },
         n_jobs=n_jobs,
         checkpoint=folder and folder / "reported",
     )
