@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         search,
     )
     from .reducers import CenterCropReducer, ConvReducer, FCReducer, PCAReducer, PoolingReducer
+    from .search import DistilledQNNClassifierCV
     from .students import (
         DistilledLinearClassifier,
         DistilledMLPClassifier,
@@ -38,6 +39,7 @@ __all__ = [
     "DistilledLinearClassifier",
     "DistilledMLPClassifier",
     "DistilledQNNClassifier",
+    "DistilledQNNClassifierCV",
     "FCReducer",
     "LeNetClassifier",
     "PCAReducer",
@@ -63,6 +65,7 @@ _HOME = {
     "DistilledLinearClassifier": "students",
     "DistilledMLPClassifier": "students",
     "DistilledQNNClassifier": "students",
+    "DistilledQNNClassifierCV": "search",
     "FCReducer": "reducers",
     "LeNetClassifier": "teachers",
     "PCAReducer": "reducers",

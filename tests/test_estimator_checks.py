@@ -7,6 +7,7 @@ from sklqkd import (
     DistilledLinearClassifier,
     DistilledMLPClassifier,
     DistilledQNNClassifier,
+    DistilledQNNClassifierCV,
     QNNClassifier,
 )
 
@@ -21,6 +22,13 @@ EXPECTED_FAILURES = {
         QNNClassifier(max_iter=30, random_state=0),
         DistilledQNNClassifier(max_iter=30, random_state=0),
         DistilledQNNClassifier(LogisticRegression(), cv=2, max_iter=30, random_state=0),
+        DistilledQNNClassifierCV(
+            student=DistilledQNNClassifier(max_iter=30, lam=0, random_state=0),
+            temperatures=None,
+            lams=None,
+            distillations=None,
+            param_grid={"n_layers": [1, 2]},
+        ),
         DistilledLinearClassifier(max_iter=30, random_state=0),
         DistilledMLPClassifier(LogisticRegression(), cv=2, max_iter=30, random_state=0),
     ],

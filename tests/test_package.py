@@ -69,7 +69,7 @@ ALLOWED = {
             "losses",
             "optimizers",
         ),
-        *("random_states", "reducers", "simulation"),
+        *("persistence", "random_states", "reducers", "simulation"),
         *("statevector", "students", "targets", "teacher_warnings", "threads", "training"),
         "unlabelled",
     },

@@ -80,6 +80,9 @@ def everything(safe, digits):
         "ResNetClassifier": sklqkd.ResNetClassifier(
             max_epochs=1, module__n_blocks=1, module__width=2
         ),
+        "DistilledQNNClassifierCV": sklqkd.DistilledQNNClassifierCV(
+            student=student, temperatures=None, lams=[0.0], param_grid={"n_layers": [1, 2]}, cv=2
+        ),
         "search": GridSearchCV(student, grid, cv=2),
         "stacked": sklqkd.search.StackedGridSearchCV(student, grid, cv=2),
         "random": sklqkd.search.StackedRandomizedSearchCV(student, grid, n_iter=2, cv=2),

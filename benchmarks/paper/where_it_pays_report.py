@@ -315,8 +315,8 @@ def introductions(per_class, epochs_with_rest, teacher_epochs):
         f"({epochs_with_rest} epochs). With copies, the teacher also says what it thinks of eight "
         "changed copies of each image (`augmentation`); its control is a plain student with the "
         "copies that are best for it, and the labels kept. The other controls have no teacher. "
-        "The plain student with as many steps shows whether the gain from these images is that of a longer training; the "
-        "plain student with all labels shows what their labels would give.",
+        "The plain student with as many steps shows whether the gain from these images is that of "
+        "a longer training; the plain student with all labels shows what their labels would give.",
         "sizes": "Each seed draws the labelled images anew; the settings are those of the "
         f"headline, not chosen for each number. {per_class} is the headline's experiment with "
         "other images for each seed.",

@@ -11,6 +11,8 @@ Successive halving, :class:`StackedHalvingGridSearchCV` and :class:`StackedHalvi
 has losers leave, and with ``resource="max_iter"`` the rest train on from where they are
 (:mod:`sklqkd.search.halving`).
 
+:class:`DistilledQNNClassifierCV` chooses a student's temperature, lam and loss so, in one fit.
+
 Images without a label are in every training set and in no test set: of these searches by
 themselves, and of scikit-learn's tools with ``cv=LabelledSplit(5)``.
 
@@ -22,11 +24,13 @@ is trained again by another. Workers with one thread each are best. Ray's backen
 returns all results at the end, so that neither progress nor a checkpoint sees them before.
 """
 
+from .distilled_cv import DistilledQNNClassifierCV
 from .halving import StackedHalvingGridSearchCV, StackedHalvingRandomSearchCV
 from .searches import StackedGridSearchCV, StackedRandomizedSearchCV
 from .splitting import LabelledSplit
 
 __all__ = [
+    "DistilledQNNClassifierCV",
     "LabelledSplit",
     "StackedGridSearchCV",
     "StackedHalvingGridSearchCV",
