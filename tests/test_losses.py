@@ -90,6 +90,18 @@ def torch_dist(z, t, temperature, y, beta=1.0, gamma=1.0):
     return temperature**2 * (beta * rows + gamma * between)
 
 
+def torch_multi_level(z, t, temperature, y, alpha=1.0, beta=1.0, gamma=1.0):
+    """The authors' temperatures are 2, 3, 4, 5 and 6, of which 4 is the base."""
+    total = torch.zeros(len(z), dtype=z.dtype)
+    for level in (2, 3, 4, 5, 6):
+        heat = level * temperature / 4
+        q, p = torch.softmax(z / heat, 1), torch.softmax(t / heat, 1)
+        total = total + alpha * torch_hinton(z, t, heat, y)
+        total = total + beta * ((p @ p.T - q @ q.T) ** 2).sum(1)
+        total = total + gamma * ((p.T @ p - q.T @ q) ** 2).sum() / z.shape[1]
+    return total / 5
+
+
 def torch_label_smoothing(z, t, temperature, y, epsilon=0.1):
     return functional.cross_entropy(z, y, reduction="none", label_smoothing=epsilon)
 
@@ -144,6 +156,8 @@ def test_values_and_gradients_are_those_of_torch(name, shape, temperature):
         ("decoupled", {"beta": 0.0}),
         ("dist", {"beta": 0.3, "gamma": 2.0}),
         ("dist", {"gamma": 0.0}),
+        ("multi_level", {"alpha": 0.3, "beta": 2.0, "gamma": 0.0}),
+        ("multi_level", {"alpha": 0.0, "beta": 0.0, "gamma": 3.0}),
         ("label_smoothing", {"epsilon": 0.3}),
         ("virtual_teacher", {"probability": 0.7}),
     ],

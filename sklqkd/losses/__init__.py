@@ -5,18 +5,19 @@ compares the student's logits with targets that are made beforehand from the tea
 may look at the labels. All of them work on arrays of shape (n_samples, n_classes) and return one
 loss per sample, so that sample weights and averages are the caller's.
 
-===================== ======================================================= =================
+===================== ======================================================= =====================
 name                  compares                                                source
-===================== ======================================================= =================
+===================== ======================================================= =====================
 ``"hinton"``          probabilities at a temperature (KL divergence)          arXiv:1503.02531
 ``"paper"``           the same, weighted as in the paper's code               arXiv:2311.13810
 ``"logit_mse"``       logits (mean squared difference)                        arXiv:2105.08919
 ``"standardized"``    probabilities of standardised logits (KL divergence)    arXiv:2403.01427
 ``"decoupled"``       the label's class and the other classes, separately     arXiv:2203.08679
 ``"dist"``            correlations over classes and over the batch            arXiv:2205.10536
+``"multi_level"``     images, batch and classes, at several temperatures      Jin et al., CVPR 2023
 ``"label_smoothing"`` the student with smoothed labels: no teacher            arXiv:1512.00567
 ``"virtual_teacher"`` the student with a made-up teacher: no teacher          arXiv:1909.11723
-===================== ======================================================= =================
+===================== ======================================================= =====================
 
 The last two are controls: what they gain is not knowledge of a teacher.
 
@@ -40,7 +41,7 @@ import numpy as np
 
 from .controls import label_smoothing, unused, virtual_teacher
 from .matching import centred, hinton, logit_mse, paper, standardized, standardized_softened
-from .relations import decoupled, dist, log_softened
+from .relations import decoupled, dist, log_softened, multi_level
 from .softmax import cross_entropy, log_softmax, softened
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "label_smoothing",
     "log_softmax",
     "logit_mse",
+    "multi_level",
     "paper",
     "softened",
     "standardized",
@@ -104,6 +106,7 @@ DISTILLATION_LOSSES: dict[str, DistillationLoss] = {
     "standardized": DistillationLoss(standardized_softened, standardized, is_batchwise=False),
     "decoupled": DistillationLoss(log_softened, decoupled, is_batchwise=False),
     "dist": DistillationLoss(softened, dist),
+    "multi_level": DistillationLoss(log_softened, multi_level),
     "label_smoothing": DistillationLoss(
         unused, label_smoothing, needs_teacher=False, is_batchwise=False
     ),
@@ -122,8 +125,9 @@ def with_constants(name: str, **constants: float) -> DistillationLoss:
         A key of `DISTILLATION_LOSSES`.
     **constants : float
         Keyword arguments of the function of that name: `alpha` and `beta` of "decoupled", `beta`
-        and `gamma` of "dist", `epsilon` of "label_smoothing", `probability` of "virtual_teacher".
-        Finite and not negative; `epsilon` and `probability` at most 1.
+        and `gamma` of "dist", all three of "multi_level", `epsilon` of "label_smoothing",
+        `probability` of "virtual_teacher". Finite and not negative; `epsilon` and `probability`
+        at most 1.
 
     Returns
     -------

@@ -7,7 +7,10 @@ import numpy as np
 from .matching import centre
 from .softmax import TINY, log_softmax, softmax_parts
 
-__all__ = ["decoupled", "dist", "log_softened"]
+__all__ = ["decoupled", "dist", "log_softened", "multi_level"]
+
+#: The temperatures of :func:`multi_level`, as shares of the one that is given.
+LEVELS = (0.5, 0.75, 1.0, 1.25, 1.5)
 
 
 def log_softened(teacher_logits, temperature):
@@ -160,3 +163,67 @@ def dist(
         slopes += gamma * n_samples / n_classes * column_slopes
     slopes -= np.vecdot(probabilities, slopes)[:, None]
     return temperature**2 * losses, -temperature * probabilities * slopes
+
+
+def multi_level(
+    logits: np.ndarray,
+    targets: np.ndarray,
+    temperature: float,
+    one_hot: np.ndarray | None = None,
+    *,
+    alpha: float = 1.0,
+    beta: float = 1.0,
+    gamma: float = 1.0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Multi-level logit distillation: images, the batch and the classes, at five temperatures.
+
+    The mean over the temperatures ``t = (1/2, 3/4, 1, 5/4, 3/2) T`` of ``alpha t^2 KL(q || p) +
+    beta sum_j (q_i . q_j - p_i . p_j)^2 + gamma sum_cd ((Q^T Q - P^T P)_cd)^2 / C`` for sample i,
+    with teacher's and student's probabilities q and p at t (rows of Q and P). Jin, Wang and Lin,
+    CVPR 2023, p. 24276, who take t from 2 to 6, which is ``T = 4``, and the sum over them.
+
+    Parameters
+    ----------
+    logits : ndarray of shape (n_samples, n_classes)
+        The student's.
+    targets : ndarray of shape (n_samples, n_classes)
+        Logarithms of the teacher's probabilities at this temperature:
+        ``log_softmax(teacher_logits / temperature)``.
+    temperature : float
+        Positive.
+    one_hot : ndarray of shape (n_samples, n_classes), default=None
+        Not used.
+    alpha, beta, gamma : float, default=1.0, 1.0, 1.0
+        Weights of the three levels, as in the authors' code.
+
+    Returns
+    -------
+    losses : ndarray of shape (n_samples,)
+        Their mean is the batch's loss; the third level is the same for all.
+    gradient : ndarray of shape (n_samples, n_classes)
+        Of the sum of the losses with respect to the logits.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> teacher_logits = np.array([[0.0, 0.0, 9.0], [1.0, 0.0, 0.0]])
+    >>> losses, _ = multi_level(teacher_logits, log_softmax(teacher_logits / 4), 4.0)
+    >>> bool(np.allclose(losses, 0))
+    True
+    """
+    n_samples, n_classes = logits.shape
+    losses, gradient = np.zeros(n_samples, logits.dtype), np.zeros_like(logits)
+    for share in LEVELS:
+        heat = share * temperature
+        log_p, log_q = log_softmax(logits / heat), log_softmax(targets / share)
+        p, q = np.exp(log_p), np.exp(log_q)
+        losses += alpha * heat**2 * np.vecdot(q, log_q - log_p)
+        gradient += alpha * heat * (p - q)
+        pairs = p @ p.T - q @ q.T
+        losses += beta * np.vecdot(pairs, pairs)
+        classes = p.T @ p - q.T @ q
+        losses += gamma * (classes * classes).sum() / n_classes
+        slopes = 4 * beta * pairs @ p + (4 * gamma * n_samples / n_classes) * p @ classes
+        slopes -= np.vecdot(p, slopes)[:, None]
+        gradient += p * slopes / heat
+    return losses / len(LEVELS), gradient / len(LEVELS)
