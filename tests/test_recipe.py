@@ -135,3 +135,17 @@ def test_bad_recipes(digits):
     for bad in ("fast", None, ["paper"]):
         with pytest.raises(ValueError, match="is none of 'one_cycle', 'paper'"):
             LeNetClassifier(recipe=bad).fit(*digits)
+
+
+def test_squared_error(digits):
+    X, y = digits
+    options = {"max_epochs": 1, "batch_size": -1, "lr": 1e-9, "random_state": 0}
+    net = LeNetClassifier(loss="squared_error", **options).fit(X, y)
+    expected = ((net.predict_proba(X) - np.eye(3)[y]) ** 2).sum(axis=1).mean()
+    assert net.history[-1, "train_loss"] == pytest.approx(expected, rel=1e-4)
+    trained = LeNetClassifier(loss="squared_error", random_state=0).fit(X, y)
+    assert trained.score(X, y) > 0.95
+    with pytest.raises(ValueError, match="loss='mse' is none of"):
+        LeNetClassifier(loss="mse").fit(X, y)
+    with pytest.raises(ValueError, match="has no effect with loss='squared_error'"):
+        LeNetClassifier(loss="squared_error", criterion__label_smoothing=0.1).fit(X, y)

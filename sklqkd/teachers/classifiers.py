@@ -24,6 +24,9 @@ class LeNetClassifier(ImageNetClassifier):
         How it is trained, see :mod:`sklqkd.teachers.recipe`: with a learning rate that rises and
         falls, on pixels of mean 0 and deviation 1; or as in the paper [1]_, with a constant one. A
         ``skorch.callbacks.LRScheduler`` among the callbacks takes the place of the rates.
+    loss : {"cross_entropy", "squared_error"}, default="cross_entropy"
+        What is trained on. The squared error of the probabilities makes teachers that are less
+        certain, and say more of the other classes (arXiv:2407.18041).
     max_epochs : int >= 1, default=None
         Passes over the training data. ``None`` stands for 10; in the one-cycle recipe for more of
         a small set, so that there are 300 steps, but at most 100.
@@ -78,7 +81,7 @@ class LeNetClassifier(ImageNetClassifier):
     What is documented for ``skorch.NeuralNetClassifier`` works here, and callbacks see the labels
     of `y`, whatever their type. These differ: the network is made in ``fit`` or ``load_params``,
     not before; ``partial_fit`` trains for one epoch; images are rows of pixels; the loss is
-    cross-entropy of logits; a data set is read into memory, so an ``IterableDataset`` is refused.
+    named by `loss`; a data set is read into memory, so an ``IterableDataset`` is refused.
     Arguments of skorch's that are not listed here are refused with what does the same.
 
     References
@@ -121,6 +124,9 @@ class AlexNetClassifier(ImageNetClassifier):
         How it is trained, see :mod:`sklqkd.teachers.recipe`: with a learning rate that rises and
         falls, on pixels of mean 0 and deviation 1; or as in the paper [1]_, with a constant one. A
         ``skorch.callbacks.LRScheduler`` among the callbacks takes the place of the rates.
+    loss : {"cross_entropy", "squared_error"}, default="cross_entropy"
+        What is trained on. The squared error of the probabilities makes teachers that are less
+        certain, and say more of the other classes (arXiv:2407.18041).
     max_epochs : int >= 1, default=None
         Passes over the training data. ``None`` stands for 10; in the one-cycle recipe for more of
         a small set, so that there are 300 steps, but at most 100.
@@ -176,7 +182,7 @@ class AlexNetClassifier(ImageNetClassifier):
     What is documented for ``skorch.NeuralNetClassifier`` works here, and callbacks see the labels
     of `y`, whatever their type. These differ: the network is made in ``fit`` or ``load_params``,
     not before; ``partial_fit`` trains for one epoch; images are rows of pixels; the loss is
-    cross-entropy of logits; a data set is read into memory, so an ``IterableDataset`` is refused.
+    named by `loss`; a data set is read into memory, so an ``IterableDataset`` is refused.
     Arguments of skorch's that are not listed here are refused with what does the same.
 
     References
@@ -217,6 +223,9 @@ class ResNetClassifier(ImageNetClassifier):
         How it is trained, see :mod:`sklqkd.teachers.recipe`: with a learning rate that rises and
         falls, on pixels of mean 0 and deviation 1; or as in the paper [1]_, with a constant one. A
         ``skorch.callbacks.LRScheduler`` among the callbacks takes the place of the rates.
+    loss : {"cross_entropy", "squared_error"}, default="cross_entropy"
+        What is trained on. The squared error of the probabilities makes teachers that are less
+        certain, and say more of the other classes (arXiv:2407.18041).
     max_epochs : int >= 1, default=None
         Passes over the training data. ``None`` stands for 10; in the one-cycle recipe for more of
         a small set, so that there are 300 steps, but at most 100.
@@ -273,7 +282,7 @@ class ResNetClassifier(ImageNetClassifier):
     What is documented for ``skorch.NeuralNetClassifier`` works here, and callbacks see the labels
     of `y`, whatever their type. These differ: the network is made in ``fit`` or ``load_params``,
     not before; ``partial_fit`` trains for one epoch; images are rows of pixels; the loss is
-    cross-entropy of logits; a data set is read into memory, so an ``IterableDataset`` is refused.
+    named by `loss`; a data set is read into memory, so an ``IterableDataset`` is refused.
     Arguments of skorch's that are not listed here are refused with what does the same.
 
     References

@@ -45,7 +45,9 @@ class ImageNetClassifier(LabelledNet):
     _n_images = None
     _cycle: OneCycle | None = None
     _cycle_epochs = 0
-    recipe = "paper"  # of files of 0.1.0, which knew no other
+    # Of files of 0.1.0, which knew no others.
+    recipe = "paper"
+    loss = "cross_entropy"
 
     # skorch sets these in __init__, where scikit-learn allows nothing but the parameters. Those of
     # the components, which skorch has among the attributes, are in `_component_params`.
@@ -58,6 +60,7 @@ class ImageNetClassifier(LabelledNet):
         *,
         image_shape=None,
         recipe="one_cycle",
+        loss="cross_entropy",
         max_epochs=None,
         lr=None,
         batch_size=None,
@@ -92,6 +95,7 @@ class ImageNetClassifier(LabelledNet):
             del self.__dict__[name]
         self.image_shape = image_shape
         self.recipe = recipe
+        self.loss = loss
         self.random_state = random_state
         self._component_params = component__parameter
 

@@ -22,7 +22,7 @@ from ..persistence import VersionedState
 from ..random_states import random_generator
 from .modules import saved_description
 from .net_parameters import check_net_parameters, is_same
-from .recipe import BATCH_SIZE, BATCHES, batch_size_of, first_rate
+from .recipe import BATCH_SIZE, BATCHES, batch_size_of, first_rate, squared_error
 from .torch_data import Rows, as_array, collate, images_and_labels
 from .torch_training import StoppedByCallback, forked_generators
 from .validation import validation_rows, validation_split
@@ -41,6 +41,7 @@ class LabelledNet(VersionedState, NeuralNetClassifier):
 
     train_split: Any
     image_shape: Any
+    loss: Any
     random_state: Any
     _component_params: dict
     _layout: ImageLayout
@@ -200,6 +201,8 @@ class LabelledNet(VersionedState, NeuralNetClassifier):
                     "return the labels as it got them?"
                 )
             y_true = torch.from_numpy(indices)
+        if self.loss == "squared_error":
+            return squared_error(y_pred, y_true)
         return super().get_loss(y_pred, y_true, *args, **kwargs)
 
     def initialize(self):

@@ -8,7 +8,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils import check_scalar
 
-from .recipe import RECIPES
+from .recipe import LOSSES, RECIPES
 from .torch_training import check_device
 
 __all__ = ["check_net_parameters", "is_same", "refuse_argument"]
@@ -91,6 +91,14 @@ def check_net_parameters(net) -> None:
         raise ValueError(
             f"recipe={net.recipe!r} is none of {', '.join(map(repr, RECIPES))}. For rates of your "
             "own, pass callbacks=[skorch.callbacks.LRScheduler(...)]."
+        )
+    if not isinstance(net.loss, str) or net.loss not in LOSSES:
+        raise ValueError(f"loss={net.loss!r} is none of {', '.join(map(repr, LOSSES))}.")
+    ignored = sorted(name for name in components if name.startswith("criterion__"))
+    if ignored and net.loss == "squared_error":
+        raise ValueError(
+            f"{', '.join(ignored)} is of the cross-entropy, and has no effect with "
+            "loss='squared_error'. Leave it out."
         )
     if net.max_epochs is not None:
         check_scalar(net.max_epochs, "max_epochs", Integral, min_val=1)

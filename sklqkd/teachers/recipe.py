@@ -15,17 +15,20 @@ from skorch.callbacks import LRScheduler
 from torch import nn
 
 __all__ = [
+    "LOSSES",
     "RECIPES",
     "OneCycle",
     "batch_size_of",
     "epochs_of",
     "first_rate",
     "has_schedule",
+    "squared_error",
     "start",
 ]
 
-#: Names of the recipes.
+#: Names of the recipes, and of the losses.
 RECIPES = ("one_cycle", "paper")
+LOSSES = ("cross_entropy", "squared_error")
 PAPER_RATE = 0.001
 #: What one mini-batch more or less of a pass shall not matter for: small sets have smaller ones.
 BATCH_SIZE, LEAST_BATCH_SIZE, BATCHES = 128, 16, 24
@@ -110,6 +113,29 @@ def start(net, X) -> None:
                 nn.init.xavier_normal_(layer.weight, gain=network.gain)
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
+
+
+def squared_error(logits, targets):
+    """Return the mean squared error of the probabilities, summed over the classes.
+
+    A teacher that is trained on it says more of the probabilities of the classes, and less of its
+    certainty (Hamidi et al., arXiv:2407.18041).
+
+    Parameters
+    ----------
+    logits : torch.Tensor of shape (n_samples, n_classes)
+    targets : torch.Tensor of int, shape (n_samples,), or of float, shape (n_samples, n_classes)
+        Indices of the classes, or their probabilities.
+
+    Returns
+    -------
+    loss : torch.Tensor
+        A scalar, in [0, 2].
+    """
+    probabilities = logits.softmax(dim=1)
+    if targets.ndim == 1:
+        targets = nn.functional.one_hot(targets.to(logits.device).long(), logits.shape[1])
+    return (probabilities - targets.to(probabilities)).square().sum(dim=1).mean()
 
 
 class OneCycle:
