@@ -23,10 +23,8 @@ AUGMENTATIONS = ("flip", "mixup", "noise", "shift")
 _PICTURES = frozenset(("flip", "shift"))
 
 #: Shifts reach this share of the height and the width, noise this share of the pixels' deviation.
-REACH = 0.04
+REACH = 0.05
 NOISE = 0.1
-#: Copies that are moved at a time.
-CHUNK = 1024
 
 
 class Views(NamedTuple):
@@ -152,12 +150,8 @@ def make_views(X, changes, n_views: int, *, image_shape=None, rows=None, rng) ->
             copies = copies + (size * rng.standard_normal(copies.shape, np.float32))
         else:
             layout = image_layout(X.shape[1], image_shape)
-            moved = _flipped if change == "flip" else _shifted
-            for start in range(0, len(copies), CHUNK):
-                some = copies[start : start + CHUNK]
-                copies[start : start + CHUNK] = np.take_along_axis(
-                    some, moved(layout, len(some), rng), axis=1
-                )
+            pictures = layout.unflatten(copies)  # views of the copies
+            (_flip if change == "flip" else _shift)(pictures, rng)
     return Views(np.ascontiguousarray(copies, X.dtype), source, partner, share)
 
 
@@ -198,34 +192,30 @@ def _changed(function: Callable, X, rng):
             f"{X.shape}. It has to return one changed copy for each image, in their order."
         )
     check_size(changed, f"what augmentation={name} returns")
-    return changed
+    return np.array(changed, order="C")  # what follows works in place
 
 
-def _flipped(layout, n_copies, rng):
-    """Return which pixel each pixel of a copy shows: half of the copies are mirrored."""
-    is_mirrored = rng.random(n_copies) < 0.5
-    columns = np.arange(layout.width)
-    columns = np.where(is_mirrored[:, None], columns[::-1], columns)
-    return _pixels(layout, np.arange(layout.height)[None], columns)
+def _flip(pictures, rng):
+    """Mirror half of the pictures, (n_copies, channels, height, width), in place."""
+    is_mirrored = rng.random(len(pictures)) < 0.5
+    pictures[is_mirrored] = pictures[is_mirrored][..., ::-1]
 
 
-def _shifted(layout, n_copies, rng):
-    """Return which pixel each pixel of a copy shows; borders are repeated where it has moved."""
-    places = []
-    for size in (layout.height, layout.width):
-        reach = max(1, round(REACH * size)) if size > 1 else 0
-        steps = rng.integers(-reach, reach, n_copies, endpoint=True)
-        places.append(np.clip(np.arange(size) + steps[:, None], 0, size - 1))
-    return _pixels(layout, *places)
+def _shift(pictures, rng):
+    """Move pictures up or down, left or right, by parts of pixels, in place.
 
-
-def _pixels(layout, rows, columns):
-    """Return where the pixels in some rows and columns are in X, (n_copies, n_features)."""
-    rows, columns = rows[:, :, None], columns[:, None, :]
-    places = (rows * layout.width + columns)[..., None]
-    channels = np.arange(layout.channels)
-    if layout.channels_first:
-        places = np.moveaxis(places + channels * layout.height * layout.width, -1, 1)
-    else:
-        places = places * layout.channels + channels
-    return places.reshape(len(places), -1)
+    Where one has moved away its border is repeated. Neighbours are mixed, linearly: shifts by whole
+    pixels would be large ones in small images.
+    """
+    for axis in (2, 3):
+        size = pictures.shape[axis]
+        steps = rng.uniform(-REACH * size, REACH * size, len(pictures))
+        whole = np.floor(steps).astype(int)
+        part = (steps - whole).astype(pictures.dtype)[:, None, None, None]
+        for step in np.unique(whole):
+            rows = np.flatnonzero(whole == step)
+            moved = pictures[rows]
+            first, second = (
+                moved.take(np.clip(np.arange(size) + step + k, 0, size - 1), axis) for k in (0, 1)
+            )
+            pictures[rows] = first + part[rows] * (second - first)

@@ -2,6 +2,7 @@
 
 import pickle
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -60,31 +61,56 @@ def rng():
     return np.random.default_rng(0)
 
 
-@pytest.mark.parametrize("shape", [(5, 7), (3, 5, 7), (5, 7, 3)])
-@pytest.mark.parametrize("kind", ["shift", "flip"])
-def test_pixels_move_as_pictures_do(shape, kind):
+SHAPES = {"grey": (5, 7), "channels first": (3, 5, 7), "channels last": (5, 7, 3)}
+
+
+def channels(X, shape):
+    """Return the pictures behind rows as (n, channels, height, width)."""
+    pictures = X.reshape(-1, *shape)
+    if len(shape) == 2:
+        return pictures[:, None]
+    return pictures if shape[0] == 3 else np.moveaxis(pictures, -1, 1)
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=list(SHAPES))
+def test_flips(shape):
     X = rng().random((30, int(np.prod(shape))))
-    views = make_views(X, [kind], 3, image_shape=shape, rng=rng())
-    rows = 0 if len(shape) == 2 or shape[-1] == 3 else 1
-    found = set()
-    for copy, source in zip(views.X, views.source, strict=True):
-        image, expected = copy.reshape(shape), X[source].reshape(shape)
-        if kind == "flip":
-            ways = {0: expected, 1: np.flip(expected, rows + 1)}
-        else:
-            width = [(0, 0)] * expected.ndim
-            width[rows] = width[rows + 1] = (1, 1)
-            padded = np.pad(expected, width, mode="edge")
-            ways = {}
-            for i in range(3):
-                for j in range(3):
-                    place = [slice(None)] * expected.ndim
-                    place[rows], place[rows + 1] = slice(i, i + 5), slice(j, j + 7)
-                    ways[i, j] = padded[tuple(place)]
-        [way] = [name for name, each in ways.items() if np.array_equal(image, each)]
-        found.add(way)
-    assert len(found) == len(ways)
+    views = make_views(X, ["flip"], 3, image_shape=shape, rng=rng())
+    n_mirrored = 0
+    for copy, image in zip(channels(views.X, shape), channels(X[views.source], shape), strict=True):
+        is_mirrored = np.array_equal(copy, image[..., ::-1])
+        assert is_mirrored or np.array_equal(copy, image)
+        n_mirrored += is_mirrored
+    assert 30 < n_mirrored < 60
     assert_array_equal(views.partner, views.source)
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=list(SHAPES))
+def test_shifts(shape):
+    """Of pictures that rise evenly a shift adds the same everywhere but at the border."""
+    shape = tuple(10 * size if size != 3 else 3 for size in shape)
+    height, width = (50, 70)
+    picture = np.add.outer(np.arange(height), 1000 * np.arange(width)).astype(float)
+    X = {2: picture, 3: np.stack([picture] * 3, 0 if shape[0] == 3 else -1)}[len(shape)]
+    views = make_views(X.reshape(1, -1), ["shift"], 200, image_shape=shape, rng=rng())
+    copies = channels(views.X, shape)
+    inside = (copies - picture)[:, :, 4:-4, 4:-4]
+    assert_allclose(inside, inside[:, :1, :1, :1] * np.ones(inside.shape), atol=1e-6)
+    right = inside[:, 0, 0, 0] / 1000  # a step down adds too little to count
+    assert 3.0 < np.abs(right).max() <= 3.6  # 5 % of 70 pixels
+    assert copies.min() >= picture.min()
+    assert copies.max() <= picture.max()
+    assert np.abs(right).mean() == pytest.approx(1.75, rel=0.15)
+
+
+def test_whole_shifts_are_those_of_numpy():
+    """With a generator that draws whole pixels."""
+    X = rng().random((1, 400))
+    steps = iter([np.array([1.0]), np.array([-1.0])])
+    drawn = SimpleNamespace(uniform=lambda low, high, n: next(steps))
+    views = make_views(X, ["shift"], 1, rng=drawn)
+    expected = np.pad(X.reshape(20, 20), 1, mode="edge")[2:, :20]
+    assert_allclose(views.X.reshape(20, 20), expected, rtol=1e-12)
 
 
 def test_mixtures():
@@ -108,6 +134,10 @@ def test_noise_and_functions():
     assert differences.std() == pytest.approx(0.1 * X.std(), rel=0.02)
     darker = make_views(X, [lambda X, rng: X / 2, "mixup"], 1, rng=rng())
     assert darker.X.max() <= 0.5
+    kept = np.asfortranarray(rng().random((400, 25)))
+    moved = make_views(X, [lambda X, rng: kept, "shift"], 1, rng=rng())
+    assert_array_equal(kept, rng().random((400, 25)))
+    assert (kept != moved.X).mean() > 0.9
     again = make_views(X, ["noise"], 2, rng=rng())
     assert_array_equal(again.X, noise.X)
 
