@@ -4,9 +4,9 @@ Every pair of a reducer (how an image becomes a few features) and an encoding (h
 become a quantum state) is cross-validated on 20 labelled images per class. StackedGridSearchCV is
 used as scikit-learn's GridSearchCV and shares what candidates have in common.
 
-What to see: "fc", which is trained together with the circuit, is best with amplitudes. Pooling and
-cropping need the 16 features of amplitude encoding; the other encodings take 4 or 8. PCA puts the
-most into few features, and is on a par with "fc" there. "conv" is left out: it takes longer to
+What to see: "fc", which is trained together with the circuit, and PCA are best, and about equal.
+Pooling and cropping need the 16 features of amplitude encoding; the other encodings take 4 or 8,
+into which PCA puts the most. "conv" is left out: it takes longer to
 train, and needs more than so few images.
 
     python examples/grid_search.py [--output FOLDER] [--folds 3]

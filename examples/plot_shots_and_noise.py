@@ -46,7 +46,7 @@ def main():
 
     train, test = (LOADERS[options.dataset](subset) for subset in ("train", "test"))
     few = take_per_class(train.data, train.target, 20 if options.dataset == "digits" else 150)
-    teacher = LeNetClassifier(max_epochs=20, batch_size=32, random_state=0)
+    teacher = LeNetClassifier(random_state=0)
     distilled = DistilledQNNClassifier(teacher.fit(train.data, train.target))
     students = {"labels alone": QNNClassifier(), "distilled": distilled}
     students["distilled, noise injected"] = clone(distilled).set_params(**INJECTED)
