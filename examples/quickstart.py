@@ -1,35 +1,27 @@
 """A teacher, a plain quantum student and distilled ones on real images, in about a minute.
 
 A LeNet is trained on all images. Students of 4 qubits get the labels of a few of each class: one
-learns from the labels alone, one from the teacher too, and one also from what the teacher says of
-all the other images. For the last one temperature and lam are chosen in the fit. Saves a table, a
-figure and that student:
+learns from these alone, one from the teacher too, and one also from what the teacher says of all
+the other images; for the last one temperature and lam are chosen. Saves a table, a figure and it:
 
     python examples/quickstart.py [--dataset digits|mnist|fashion_mnist|cifar10] [--output FOLDER]
 """
 
 import argparse
-import time
 from pathlib import Path
+from timeit import timeit
 
 import joblib
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.base import clone
 from sklearn.callback import ScoringMonitor
-from sklearn.metrics import ConfusionMatrixDisplay
 
-from sklqkd import (
-    DistilledQNNClassifier,
-    DistilledQNNClassifierCV,
-    LeNetClassifier,
-    QNNClassifier,
-    __version__,
-    datasets,
-)
+from sklqkd import DistilledQNNClassifier, DistilledQNNClassifierCV, LeNetClassifier, QNNClassifier
+from sklqkd import datasets as data
 
-LOADERS = {"digits": datasets.load_digits, "mnist": datasets.fetch_mnist}
-LOADERS |= {"fashion_mnist": datasets.fetch_fashion_mnist, "cifar10": datasets.fetch_cifar10}
+LOADERS = {"digits": data.load_digits, "mnist": data.fetch_mnist, "cifar10": data.fetch_cifar10}
+LOADERS["fashion_mnist"] = data.fetch_fashion_mnist
 
 
 def main():
@@ -38,62 +30,49 @@ def main():
     parser.add_argument("--output", type=Path, default=Path("quickstart_results"))
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
-    stem = options.output / f"quickstart_{options.dataset}"
-    # Few images are few steps in an epoch.
     per_class, epochs = (20, 200) if options.dataset == "digits" else (150, 50)
     train, test = (LOADERS[options.dataset](subset) for subset in ("train", "test"))
     X, y, on_test = train.data, train.target, (test.data, test.target)
-    few = datasets.take_per_class(np.arange(len(y)), y, per_class)[0]
-    some = np.full(len(y), -1)  # -1: only the teacher says what it is
-    some[few] = y[few]
-
+    few, _ = data.take_per_class(np.arange(len(y)), y, per_class)
+    some = np.where(np.isin(np.arange(len(y)), few), y.astype(int), -1)  # -1: without a label
     common = {"image_shape": train.image_shape, "random_state": 0}
     teacher = LeNetClassifier(**common)
     common["max_iter"] = epochs
-    distilled = DistilledQNNClassifier(teacher, augmentation="shift", **common)
     on_all = DistilledQNNClassifier(teacher, **common)
-    models = {
-        "teacher (LeNet, all labels)": (teacher, X, y),
-        "plain student": (QNNClassifier(**common), X[few], y[few]),
-        "distilled student": (distilled, X[few], y[few]),
-        "distilled student, others unlabelled": (on_all, X, some),
-        "the same, settings chosen": (DistilledQNNClassifierCV(student=on_all), X, some),
-    }
-    print(f"{len(y):,} images of {train.image_shape}; students get the labels of {len(few)}.")
-    figure = plt.figure(figsize=(12, 8), layout="constrained")
-    curves, matrix, circuit = figure.subplot_mosaic("ab;cc", height_ratios=[5, 1]).values()
-    table = "| model | test accuracy, % | parameters: quantum | classical | fit, s |\n"
-    table += "| --- | ---: | ---: | ---: | ---: |\n"
+    own = DistilledQNNClassifier(teacher, augmentation="shift", **common)
+    models = {"teacher (LeNet, all labels)": (teacher, X, y)}
+    models["plain student"] = QNNClassifier(**common), X[few], y[few]
+    models["distilled student"] = own, X[few], y[few]
+    models["distilled student, others unlabelled"] = on_all, X, some
+    models["the same, settings chosen"] = DistilledQNNClassifierCV(student=on_all), X, some
+    page, (curves, circuit) = plt.subplots(2, layout="tight", height_ratios=[4, 1], figsize=(12, 7))
+    table = "| model | test accuracy, % | parameters: quantum | classical | fit, s |"
+    table += f"\n| ---{' | ---:' * 4} |\n"
     for name, (model, images, labels) in models.items():
         print(f"Training: {name} ...", flush=True)
-        start = time.perf_counter()
-        model.fit(images, labels)
-        seconds = time.perf_counter() - start
+        seconds = timeit(lambda: model.fit(images, labels), number=1)  # noqa: B023
         counts = getattr(model, "student_", model).n_parameters_
-        quantum, classical = (0, counts) if model is teacher else counts.values()
-        accuracy = 100 * model.score(*on_test)
-        table += f"| {name} | {accuracy:.1f} | {quantum} | {classical:,} | {seconds:.1f} |\n"
-        if "student" in name:
+        counts = (0, counts) if model is teacher else counts.values()
+        table += f"| {name} | {100 * model.score(*on_test):.1f} | "
+        table += "".join(f"{count:,} | " for count in counts) + f"{seconds:.1f} |\n"
+        if isinstance(model, QNNClassifier):
             monitor = ScoringMonitor(scoring={"%": lambda m, *_: 100 * m.score(*on_test)})
             clone(model).set_callbacks(monitor).fit(images, labels)
             curve = [row["%"] for row in monitor.get_logs().data[1:]]
             curves.plot(range(1, len(curve) + 1), curve, label=name)
-    table += f"\nsklqkd {__version__}, {per_class} labels of each class, seed 0; chosen: "
-    table += f"temperature {model.temperature_:g}, lam {model.lam_:g}: "
-    table += f"`python examples/quickstart.py --dataset {options.dataset}`\n"
-    print(f"\n{table}")
-    curves.set(xlabel="epoch", ylabel="test accuracy, %", title="Learning curves")
+    command = f"python examples/quickstart.py --dataset {options.dataset}"
+    chosen = f"temperature {model.temperature_:g}, lam {model.lam_:g} chosen"
+    table += f"\n{per_class} labels per class, seed 0; {chosen}: `{command}`\n"
+    curves.set(xlabel="epoch", ylabel="test accuracy, %", title="Students")
     curves.legend()
-    labels = {"display_labels": train.class_names, "cmap": "cividis", "xticks_rotation": 45}
-    ConfusionMatrixDisplay.from_estimator(model, *on_test, ax=matrix, **labels)
-    matrix.set_title("Student with chosen settings")
     drawing = model.student_.draw(decimals=1, max_length=150)
-    circuit.text(0.5, 0.4, drawing, family="monospace", size=9, ha="center", va="center")
+    circuit.text(0.5, 0.4, drawing, family="monospace", size=8, ha="center", va="center")
     circuit.set(title="Its circuit, with trained angles in radians", xticks=[], yticks=[])
-    figure.savefig(stem.with_suffix(".png"), dpi=110)
+    stem = options.output / f"quickstart_{options.dataset}"
     stem.with_suffix(".md").write_text(table)
+    page.savefig(stem.with_suffix(".png"), dpi=110)
     joblib.dump(model, stem.with_suffix(".joblib"))
-    print("Written:", *(str(stem.with_suffix(kind)) for kind in (".md", ".png", ".joblib")))
+    print(f"\n{table}\nWritten: {stem}.md, .png and .joblib, the last student")
 
 
 if __name__ == "__main__":

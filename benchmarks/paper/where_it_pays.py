@@ -83,6 +83,7 @@ class Plan:
             COPIES_WITH_REST: chosen.views_with_rest,
             report.ALL_LABELLED: Arm(per_class=n_most, max_iter=EPOCHS_WITH_REST),
         }
+        self.headline = {label: arm for label, arm in self.headline.items() if arm is not None}
         trio = {PLAIN: self.plain, DISTILLED: chosen.labelled, WITH_REST: chosen.rest}
         self.sizes = {
             size: {label: replace(arm, per_class=size, drawn=True) for label, arm in trio.items()}
