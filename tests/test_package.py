@@ -61,6 +61,7 @@ ALLOWED = {
     "search": {
         *(
             "atomic",
+            "augmentation",
             "checks",
             "cluster",
             "distillation",

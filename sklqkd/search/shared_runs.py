@@ -8,6 +8,7 @@ import joblib
 import numpy as np
 from sklearn import config_context, get_config
 
+from ..augmentation import Views
 from ..fingerprints import fingerprint
 from ..images import check_rows
 from ..random_states import random_generator
@@ -39,7 +40,9 @@ class SharedFold:
     def n_bytes(self) -> int:
         """About the memory that it takes, in bytes."""
         kept = [self.X, *(features for _, features in self._reduced.values())]
-        kept += [value for value in self._first.values() if isinstance(value, np.ndarray)]
+        for value in self._first.values():
+            kept += [value] if isinstance(value, np.ndarray) else []
+            kept += [value.X] if isinstance(value, Views) else []
         return sum({id(array): getattr(array, "nbytes", 0) for array in kept}.values())
 
     def ask(self, teacher, X, y, classes, *, cv="prefit", sample_weight=None, views=None):
@@ -146,8 +149,14 @@ class SharedRun(TrainingRun):
         name = ("views", asked, drawn, joblib.hash(self.held_out))
         return self._fold.once(name, super()._make_views, X, changes, seed)
 
-    def _reduce_views(self):
-        return self._fold.once((self._name, id(self.views)), super()._reduce_views)
+    def _with_copies(self, images, X):
+        if self.views is None:
+            return images
+        return self._fold.once(("seen", id(self.views)), super()._with_copies, images, X)
+
+    def _with_reduced_copies(self, features, is_fixed):
+        name = self._name, id(self.views), joblib.hash(self.scale)
+        return self._fold.once(name, super()._with_reduced_copies, features, is_fixed)
 
     def _reduce(self, X, y, labelled, resumed):
         if resumed:

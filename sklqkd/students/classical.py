@@ -115,7 +115,8 @@ class DistilledLinearClassifier(_ClassicalStudent):
         tables too; a function ``f(X, rng)`` returns changed copies of rows. Of a list all are
         applied, in its order. Labels stay, those of mixtures are mixed. Not with `teacher_logits`.
     n_views : int, default=8
-        Copies of each image. An epoch shows each image once: as it is, or one of its copies.
+        Copies of each image, all of them in memory. An epoch shows each image once: as it is, or
+        one of its copies.
     n_components : int, default=16
         Number of features that the reducer gives, 16 as for 4 qubits and amplitude encoding. A
         transformer that states another number keeps it.
@@ -254,7 +255,8 @@ class DistilledMLPClassifier(_ClassicalStudent):
         tables too; a function ``f(X, rng)`` returns changed copies of rows. Of a list all are
         applied, in its order. Labels stay, those of mixtures are mixed. Not with `teacher_logits`.
     n_views : int, default=8
-        Copies of each image. An epoch shows each image once: as it is, or one of its copies.
+        Copies of each image, all of them in memory. An epoch shows each image once: as it is, or
+        one of its copies.
     n_components : int, default=16
         Number of features that the reducer gives, 16 as for 4 qubits and amplitude encoding. A
         transformer that states another number keeps it.

@@ -259,7 +259,8 @@ class DistilledQNNClassifier(TaughtStudent, QNNClassifier):
         tables too; a function ``f(X, rng)`` returns changed copies of rows. Of a list all are
         applied, in its order. Labels stay, those of mixtures are mixed. Not with `teacher_logits`.
     n_views : int, default=8
-        Copies of each image. An epoch shows each image once: as it is, or one of its copies.
+        Copies of each image, all of them in memory. An epoch shows each image once: as it is, or
+        one of its copies.
     n_qubits : int, default=4
         Number of qubits, from 1 to 20.
     encoding : {"amplitude", "angle", "qubit", "hadamard_ry"}, default="amplitude"

@@ -135,7 +135,7 @@ class TrainingRun:
         self.held_out = self._draw_held_out(y, labelled, holds_out and student.early_stopping)
         self.views = self._draw_views(X, generator, given_logits)
         # A teacher that was fitted on a DataFrame wants its column names.
-        seen = with_views(images if hasattr(images, "columns") else X, X, self.views)
+        seen = self._with_copies(images if hasattr(images, "columns") else X, X)
         self.teaching = self._teach(seen, y, sample_weight, given_logits, labelled)
 
         if is_fixed:
@@ -153,8 +153,7 @@ class TrainingRun:
             rows = slice(None) if labelled is None else labelled
             self._look_at(features[rows], y[rows])
         if self.views is not None:
-            copies = self.views.X if not is_fixed else self._reduce_views()
-            features = np.concatenate([features, scaled(copies, self.scale)])
+            features = self._with_reduced_copies(features, is_fixed)
         self.network = architecture.network(width, len(classes), front_end=front_end)
         start = self.network.initial_parameters(self.rng)
         if resumed and _has_changed(student, architecture.fitted(self.network)):
@@ -236,8 +235,12 @@ class TrainingRun:
             fit_reducer(self.reducer, self._asked, X[rows], y[rows], self.architecture.asks)
         return reduced(self.reducer, X)
 
-    def _reduce_views(self):
-        return reduced(self.reducer, self.views.X)
+    def _with_copies(self, images, X):
+        return with_views(images, X, self.views)
+
+    def _with_reduced_copies(self, features, is_fixed):
+        copies = reduced(self.reducer, self.views.X) if is_fixed else self.views.X
+        return np.concatenate([features, scaled(copies, self.scale)])
 
     def _fit_scale(self, features, centred):
         return fit_feature_scale(features, centred=centred)
