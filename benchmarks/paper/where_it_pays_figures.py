@@ -8,7 +8,15 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import NullFormatter, NullLocator
-from where_it_pays_runs import CONTROLS, DISTILLED, PLAIN, WITH_REST
+from where_it_pays_runs import (
+    CONTROLS,
+    COPIES,
+    COPIES_WITH_REST,
+    DISTILLED,
+    PLAIN,
+    PLAIN_COPIES,
+    WITH_REST,
+)
 
 from sklqkd.evaluation.comparison import mean_interval
 
@@ -18,6 +26,12 @@ STYLES = {
     PLAIN: (GREY, "s"),
     DISTILLED: (BLUE, "o"),
     WITH_REST: (ORANGE, "D"),
+}
+#: In the first part copies have the colour of the student without them.
+WITH_COPIES = {
+    PLAIN_COPIES: (GREY, "^"),
+    COPIES: (BLUE, "^"),
+    COPIES_WITH_REST: (ORANGE, "^"),
 }
 
 
@@ -74,7 +88,13 @@ def headline(parts, path):
     for each, scores in zip(axes[0], parts.values(), strict=True):
         y = np.arange(len(scores))
         for place, (label, values) in enumerate(scores.items()):
-            dots(each, [place], [100 * values], label, STYLES.get(label, (GREEN, "^")))
+            dots(
+                each,
+                [place],
+                [100 * values],
+                label,
+                (STYLES | WITH_COPIES).get(label, (GREEN, "v")),
+            )
         each.set_yticks(y, list(scores))
         each.set_xlabel("test accuracy, %")
     axes[0, 0].invert_yaxis()
