@@ -2,6 +2,10 @@
 
 Every public name is imported when it is first used, so that ``import sklqkd`` stays cheap:
 PennyLane, Qiskit, torch and skorch are loaded by the estimators that need them.
+
+Public is what this module lists, and what the sub-packages among it list: a release changes it with
+notice. All other modules are how it is done, and their ``__all__`` says what they have for each
+other.
 """
 
 from __future__ import annotations

@@ -32,8 +32,17 @@ __all__ = ["AnsatzGates", "ansatz_gates", "shift_rule"]
 #: Gates with one angle that devices know by name, as they do those of `CONSTANT` without.
 TURNING = frozenset(
     (
-        *("RX", "RY", "RZ", "PhaseShift", "CRX", "CRY", "CRZ", "ControlledPhaseShift"),
-        *("IsingXX", "IsingYY", "IsingZZ"),
+        "RX",
+        "RY",
+        "RZ",
+        "PhaseShift",
+        "CRX",
+        "CRY",
+        "CRZ",
+        "ControlledPhaseShift",
+        "IsingXX",
+        "IsingYY",
+        "IsingZZ",
     )
 )
 

@@ -34,8 +34,19 @@ MOST_WIRES = 8
 #: PennyLane's names of the gates without an angle that devices know by name.
 CONSTANT = frozenset(
     (
-        *("Hadamard", "PauliX", "PauliY", "PauliZ", "S", "T", "SX"),
-        *("CNOT", "CY", "CZ", "SWAP", "Toffoli", "CSWAP"),
+        "Hadamard",
+        "PauliX",
+        "PauliY",
+        "PauliZ",
+        "S",
+        "T",
+        "SX",
+        "CNOT",
+        "CY",
+        "CZ",
+        "SWAP",
+        "Toffoli",
+        "CSWAP",
     )
 )
 

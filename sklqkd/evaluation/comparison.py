@@ -26,8 +26,13 @@ __all__ = [
 
 #: What is measured in each run.
 METRICS = (
-    *("accuracy", "log_loss", "calibration_error", "agreement"),
-    *("n_parameters", "fit_seconds", "predict_seconds"),
+    "accuracy",
+    "log_loss",
+    "calibration_error",
+    "agreement",
+    "n_parameters",
+    "fit_seconds",
+    "predict_seconds",
 )
 
 

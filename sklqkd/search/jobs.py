@@ -11,8 +11,15 @@ __all__ = ["Shared", "groups_of"]
 
 #: Parameters that students may differ in and share all of a fold; any other may part them.
 _FREE = {
-    *("distillation", "lam", "learning_rate_init", "max_iter", "n_iter_no_change"),
-    *("random_state", "teacher", "temperature", "tol"),
+    "distillation",
+    "lam",
+    "learning_rate_init",
+    "max_iter",
+    "n_iter_no_change",
+    "random_state",
+    "teacher",
+    "temperature",
+    "tol",
 }
 #: Which candidate of how many, and which fold: what scikit-learn prints.
 _PROGRESS = ("split_progress", "candidate_progress")
