@@ -22,7 +22,7 @@ __all__ = ["AUGMENTATIONS", "Views", "check_augmentation", "make_views", "with_v
 AUGMENTATIONS = ("flip", "mixup", "noise", "shift")
 _PICTURES = frozenset(("flip", "shift"))
 
-#: Shifts reach this share of the height and the width, noise this share of the pixels' deviation.
+#: Shifts reach this share of the height and the width, noise has this share of the deviation.
 REACH = 0.05
 NOISE = 0.1
 
@@ -146,8 +146,9 @@ def make_views(X, changes, n_views: int, *, image_shape=None, rows=None, rng) ->
             weight = share[:, None].astype(copies.dtype)
             copies = weight * copies + (1 - weight) * copies[order]
         elif change == "noise":
-            size = NOISE * X.std()
-            copies = copies + (size * rng.standard_normal(copies.shape, np.float32))
+            # Column by column: those of a table have units of their own.
+            size = (NOISE * X.std(axis=0)).astype(np.float32)
+            copies = copies + size * rng.standard_normal(copies.shape, np.float32)
         else:
             layout = image_layout(X.shape[1], image_shape)
             pictures = layout.unflatten(copies)  # views of the copies
