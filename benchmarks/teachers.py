@@ -52,6 +52,7 @@ def bare_epoch(net, X, y):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--nets", nargs="+", default=["LeNet", "ResNet"])
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -61,7 +62,8 @@ def main():
         X, y = fetch("train", return_X_y=True)
         test = fetch("test", return_X_y=True)
         X = X.astype(np.float32)
-        for label, make, parameters, is_quick in ROWS:
+        rows = [row for row in ROWS if row[0].split(",")[0] in options.nets]
+        for label, make, parameters, is_quick in rows:
             scores, times = [], []
             for seed in range(options.seeds if is_quick else 1):
                 net = make(random_state=seed, **parameters)
