@@ -78,7 +78,8 @@ def check_augmentation(augmentation, n_features: int, image_shape) -> list:
     Raises
     ------
     ValueError
-        If a name is unknown, there is none, or a picture is needed where X seems to be a table.
+        If a name is unknown, there is none, "mixup" stands there twice, or a picture is needed
+        where X seems to be a table.
     """
     given = augmentation
     changes = list(given) if isinstance(given, (list, tuple)) else [given]
@@ -95,6 +96,11 @@ def check_augmentation(augmentation, n_features: int, image_shape) -> list:
                 error.add_note("For the columns of a table, augmentation='mixup' is right.")
                 raise
             image_layout(n_features, image_shape)
+    if changes.count("mixup") > 1:
+        raise ValueError(
+            f"augmentation={given!r} mixes images twice, and only the label of two images is "
+            "mixed. Name 'mixup' once."
+        )
     if not changes:
         raise ValueError("augmentation=[] holds nothing. Use None for no augmentation.")
     return changes

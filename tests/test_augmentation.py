@@ -295,6 +295,7 @@ def test_mixtures_of_a_table(teacher):
         ({"augmentation": "turn"}, "augmentation"),
         ({"augmentation": ["shift", "turn"]}, "holds 'turn', which is none of 'flip', 'mixup'"),
         ({"augmentation": []}, "holds nothing"),
+        ({"augmentation": ["mixup", "noise", "mixup"]}, "mixes images twice"),
         ({"augmentation": lambda X, rng: X[:, :3]}, "has to return one changed copy"),
         ({"augmentation": lambda X, rng: X * np.nan}, "contains NaN"),
         ({"augmentation": "mixup", "n_views": 0}, "n_views"),

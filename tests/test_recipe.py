@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
-from skorch.callbacks import LRScheduler
+from skorch.callbacks import Callback, LRScheduler
 from torch.optim.lr_scheduler import OneCycleLR, StepLR
 
 from sklqkd import AlexNetClassifier, LeNetClassifier, ResNetClassifier
@@ -89,6 +89,20 @@ def test_training_goes_on_at_a_steady_rate(digits):
     STEPS.clear()
     net.set_params(lr=None, warm_start=True).fit(*digits)
     assert_allclose([groups[0] for groups in STEPS], torchs(len(STEPS), 0.01), rtol=1e-6)
+
+
+def test_a_stopped_cycle_leaves_nothing_behind(digits):
+    class Stop(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            raise KeyboardInterrupt
+
+    net = LeNetClassifier(optimizer=Recording, callbacks=[Stop()], random_state=0).fit(*digits)
+    assert len(net.history) == 1
+    assert net._cycle is None
+    assert net.optimizer_.param_groups[0]["lr"] == 0.002
+    STEPS.clear()
+    net.set_params(callbacks=None).partial_fit(*digits)
+    assert {groups[0] for groups in STEPS} == {(0.002, 0.9)}
 
 
 def test_the_users_schedule_takes_its_place(digits):

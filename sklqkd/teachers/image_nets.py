@@ -344,8 +344,10 @@ class ImageNetClassifier(LabelledNet):
         """Let the learning rate follow the one-cycle recipe, over so many epochs."""
         is_cycle = self.recipe != "paper" and not has_schedule(self)
         self._cycle, self._cycle_epochs = None, epochs if is_cycle else 0
-        yield
-        self._cycle, self._cycle_epochs = None, 0
+        try:
+            yield
+        finally:  # a callback that stops the training does so by an exception
+            self._cycle, self._cycle_epochs = None, 0
 
     def _prepare(self, resume):
         """Forget what an earlier fit found, or copy what goes on training, and return the seed."""

@@ -181,9 +181,11 @@ class OneCycle:
                 group["betas"] = (momentum, *before["betas"][1:])
             elif before.get("momentum"):
                 group["momentum"] = momentum
-        yield
-        for group, before in zip(self._groups, self._before, strict=True):
-            group.update(before)
+        try:
+            yield
+        finally:
+            for group, before in zip(self._groups, self._before, strict=True):
+                group.update(before)
 
 
 def _between(first, last, way):
