@@ -17,8 +17,10 @@ from pathlib import Path
 
 import joblib
 import numpy as np
+import torch
 from sklearn.model_selection import train_test_split
 
+import sklqkd
 from sklqkd import AlexNetClassifier, LeNetClassifier, datasets
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -155,6 +157,7 @@ def get_teacher(
     if not path.exists():
         rows = slice(None) if per_class is None else task.few(per_class)
         options = {"recipe": recipe, "max_epochs": epochs, "random_state": 0}
+        options["device"] = "cuda" if torch.cuda.is_available() else "cpu"
         net = make(image_shape=task.image_shape, **options)
         if kind == "LeNet":
             if recipe == "paper":
@@ -197,10 +200,9 @@ def provenance(seconds: float) -> str:
     for package in packages:
         try:
             versions.append(f"{package} {importlib.metadata.version(package)}")
-        except importlib.metadata.PackageNotFoundError:
-            import sklqkd
-
-            versions.append(f"sklqkd {sklqkd.__version__}")
+        except importlib.metadata.PackageNotFoundError:  # read where it lies, or not needed
+            if package == "sklqkd":
+                versions.append(f"sklqkd {sklqkd.__version__}")
     command = " ".join(["python", *sys.argv])
     return f"`{command}`, {', '.join(versions)}; {seconds / 60:.0f} min, teachers apart."
 
