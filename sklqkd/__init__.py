@@ -26,7 +26,14 @@ if TYPE_CHECKING:
         plotting,
         search,
     )
-    from .reducers import CenterCropReducer, ConvReducer, FCReducer, PCAReducer, PoolingReducer
+    from .reducers import (
+        CenterCropReducer,
+        ConvReducer,
+        FCReducer,
+        PCAReducer,
+        PoolingReducer,
+        TeacherReducer,
+    )
     from .search import DistilledQNNClassifierCV
     from .students import (
         DistilledLinearClassifier,
@@ -50,6 +57,7 @@ __all__ = [
     "PoolingReducer",
     "QNNClassifier",
     "ResNetClassifier",
+    "TeacherReducer",
     "TorchTeacher",
     "__version__",
     "callbacks",
@@ -76,6 +84,7 @@ _HOME = {
     "PoolingReducer": "reducers",
     "QNNClassifier": "students",
     "ResNetClassifier": "teachers",
+    "TeacherReducer": "reducers",
     "TorchTeacher": "teachers",
 }
 

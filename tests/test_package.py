@@ -51,6 +51,7 @@ ALLOWED = {
         "optimizers",
         "persistence",
         "random_states",
+        "teacher_checks",
         "threads",
     },
     "teachers": {"atomic", "checks", "images", "persistence", "random_states", "threads"},

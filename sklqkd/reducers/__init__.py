@@ -8,5 +8,13 @@ of them give exactly ``n_components`` features.
 
 from .fixed import CenterCropReducer, PCAReducer, PoolingReducer
 from .learned import ConvReducer, FCReducer
+from .teacher import TeacherReducer
 
-__all__ = ["CenterCropReducer", "ConvReducer", "FCReducer", "PCAReducer", "PoolingReducer"]
+__all__ = [
+    "CenterCropReducer",
+    "ConvReducer",
+    "FCReducer",
+    "PCAReducer",
+    "PoolingReducer",
+    "TeacherReducer",
+]
