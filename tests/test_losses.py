@@ -102,6 +102,17 @@ def torch_multi_level(z, t, temperature, y, alpha=1.0, beta=1.0, gamma=1.0):
     return total / 5
 
 
+def torch_relational(z, t, temperature, y, beta=10.0):
+    q, p = torch.softmax(t / temperature, 1).sqrt(), torch.softmax(z / temperature, 1).sqrt()
+    differences = (p @ p.T) ** 2 - (q @ q.T) ** 2
+    return torch_hinton(z, t, temperature, y) + beta * differences.square().mean(1)
+
+
+def torch_quantum_relational(z, t, temperature, y):
+    """Of the logits; of the states see below."""
+    return torch_hinton(z, t, temperature, y)
+
+
 def torch_label_smoothing(z, t, temperature, y, epsilon=0.1):
     return functional.cross_entropy(z, y, reduction="none", label_smoothing=epsilon)
 
@@ -158,6 +169,7 @@ def test_values_and_gradients_are_those_of_torch(name, shape, temperature):
         ("dist", {"gamma": 0.0}),
         ("multi_level", {"alpha": 0.3, "beta": 2.0, "gamma": 0.0}),
         ("multi_level", {"alpha": 0.0, "beta": 0.0, "gamma": 3.0}),
+        ("relational", {"beta": 3.0}),
         ("label_smoothing", {"epsilon": 0.3}),
         ("virtual_teacher", {"probability": 0.7}),
     ],
@@ -172,6 +184,25 @@ def test_other_constants(name, constants):
     check_against_torch(loss, reference, student, teacher, 2.0, one_hot)
     loss = pickle.loads(pickle.dumps(loss))
     check_against_torch(loss, reference, student, teacher, 2.0, one_hot)
+
+
+@pytest.mark.parametrize("is_real", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_overlaps_are_those_of_torch(is_real, weighted):
+    rng = np.random.default_rng(0)
+    states = rng.normal(size=(4, 5)) + (0 if is_real else 1j * rng.normal(size=(4, 5)))
+    states /= np.linalg.norm(states, axis=0)
+    _, teacher, _ = make_batch(5, 3)
+    targets = softened(teacher, 2.0)
+    weights = rng.uniform(0, 2, 5) if weighted else None
+    given, q = torch.tensor(states, requires_grad=True), torch.tensor(targets).sqrt()
+    fidelities = (given.conj().T @ given).abs() ** 2
+    expected = 3 * (fidelities - (q @ q.T) ** 2).square().mean(1)
+    (expected if weights is None else expected * torch.tensor(weights)).sum().backward()
+    loss = with_constants("quantum_relational", beta=3.0)
+    losses, adjoint = loss.states(states, targets, weights)
+    np.testing.assert_allclose(losses, expected.detach().numpy(), rtol=1e-10)
+    np.testing.assert_allclose(adjoint, given.grad.numpy(), rtol=1e-8, atol=1e-12)
 
 
 @pytest.mark.parametrize("temperature", [1.0, 3.0])

@@ -5,19 +5,21 @@ compares the student's logits with targets that are made beforehand from the tea
 may look at the labels. All of them work on arrays of shape (n_samples, n_classes) and return one
 loss per sample, so that sample weights and averages are the caller's.
 
-===================== ======================================================= =====================
-name                  compares                                                source
-===================== ======================================================= =====================
-``"hinton"``          probabilities at a temperature (KL divergence)          arXiv:1503.02531
-``"paper"``           the same, weighted as in the paper's code               arXiv:2311.13810
-``"logit_mse"``       logits (mean squared difference)                        arXiv:2105.08919
-``"standardized"``    probabilities of standardised logits (KL divergence)    arXiv:2403.01427
-``"decoupled"``       the label's class and the other classes, separately     arXiv:2203.08679
-``"dist"``            correlations over classes and over the batch            arXiv:2205.10536
-``"multi_level"``     images, batch and classes, at several temperatures      Jin et al., CVPR 2023
-``"label_smoothing"`` the student with smoothed labels: no teacher            arXiv:1512.00567
-``"virtual_teacher"`` the student with a made-up teacher: no teacher          arXiv:1909.11723
-===================== ======================================================= =====================
+======================== ====================================================== ===================
+name                     compares                                               source
+======================== ====================================================== ===================
+``"hinton"``             probabilities at a temperature (KL divergence)         arXiv:1503.02531
+``"paper"``              the same, weighted as in the paper's code              arXiv:2311.13810
+``"logit_mse"``          logits (mean squared difference)                       arXiv:2105.08919
+``"standardized"``       probabilities of standardised logits (KL divergence)   arXiv:2403.01427
+``"decoupled"``          the label's class and the other classes, separately    arXiv:2203.08679
+``"dist"``               correlations over classes and over the batch           arXiv:2205.10536
+``"multi_level"``        images, batch and classes, at several temperatures     Jin et al., CVPR'23
+``"relational"``         how alike two images are, by their probabilities       arXiv:1904.05068
+``"quantum_relational"`` how alike, by the overlap of their states              arXiv:2508.13054
+``"label_smoothing"``    the student with smoothed labels: no teacher           arXiv:1512.00567
+``"virtual_teacher"``    the student with a made-up teacher: no teacher         arXiv:1909.11723
+======================== ====================================================== ===================
 
 The last two are controls: what they gain is not knowledge of a teacher.
 
@@ -41,6 +43,7 @@ import numpy as np
 
 from .controls import label_smoothing, unused, virtual_teacher
 from .matching import centred, hinton, logit_mse, paper, standardized, standardized_softened
+from .overlaps import overlaps, quantum_relational, relational
 from .relations import decoupled, dist, log_softened, multi_level
 from .softmax import cross_entropy, log_softmax, softened
 
@@ -55,7 +58,10 @@ __all__ = [
     "log_softmax",
     "logit_mse",
     "multi_level",
+    "overlaps",
     "paper",
+    "quantum_relational",
+    "relational",
     "softened",
     "standardized",
     "virtual_teacher",
@@ -80,6 +86,10 @@ class DistillationLoss(NamedTuple):
         Whether the loss of an image depends on the other images of its batch, as correlations over
         the batch do. A search evaluates other losses for the batches of several students at once,
         so say False only where each row counts for itself.
+    states : callable, default=None
+        ``states(states, targets, weights)``: further losses per sample, and the gradient of their
+        weighted sum for the states that encode the images, as :func:`overlaps` returns them. For
+        students whose reducer is trained, on the exact simulator.
 
     Examples
     --------
@@ -96,6 +106,7 @@ class DistillationLoss(NamedTuple):
     loss: Callable[..., tuple[np.ndarray, np.ndarray]]
     needs_teacher: bool = True
     is_batchwise: bool = True
+    states: Callable[..., tuple[np.ndarray, np.ndarray]] | None = None
 
 
 #: The distillation losses by the name that a student's ``distillation`` parameter takes.
@@ -107,6 +118,8 @@ DISTILLATION_LOSSES: dict[str, DistillationLoss] = {
     "decoupled": DistillationLoss(log_softened, decoupled, is_batchwise=False),
     "dist": DistillationLoss(softened, dist),
     "multi_level": DistillationLoss(log_softened, multi_level),
+    "relational": DistillationLoss(softened, relational),
+    "quantum_relational": DistillationLoss(softened, quantum_relational, states=overlaps),
     "label_smoothing": DistillationLoss(
         unused, label_smoothing, needs_teacher=False, is_batchwise=False
     ),
@@ -125,7 +138,8 @@ def with_constants(name: str, **constants: float) -> DistillationLoss:
         A key of `DISTILLATION_LOSSES`.
     **constants : float
         Keyword arguments of the function of that name: `alpha` and `beta` of "decoupled", `beta`
-        and `gamma` of "dist", all three of "multi_level", `epsilon` of "label_smoothing",
+        and `gamma` of "dist", all three of "multi_level", `beta` of "relational" and of
+        "quantum_relational", `epsilon` of "label_smoothing",
         `probability` of "virtual_teacher". Finite and not negative; `epsilon` and `probability`
         at most 1.
 
@@ -150,7 +164,8 @@ def with_constants(name: str, **constants: float) -> DistillationLoss:
             f"There is no distillation loss {name!r}. Use one of {sorted(DISTILLATION_LOSSES)}."
         )
     loss = DISTILLATION_LOSSES[name]
-    parameters = signature(loss.loss).parameters.values()
+    function: Callable = loss.loss if loss.states is None else loss.states
+    parameters = signature(function).parameters.values()
     known = [parameter.name for parameter in parameters if parameter.kind is Parameter.KEYWORD_ONLY]
     for constant, value in constants.items():
         if constant not in known:
@@ -164,4 +179,7 @@ def with_constants(name: str, **constants: float) -> DistillationLoss:
             raise ValueError(
                 f"{constant}={value!r} of the distillation loss {name!r} must be {limits}."
             )
-    return loss._replace(loss=partial(loss.loss, **constants))
+    changed = partial(function, **constants)
+    if loss.states is not None:
+        return loss._replace(states=changed)
+    return loss._replace(loss=changed)

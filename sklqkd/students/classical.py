@@ -99,7 +99,8 @@ class DistilledLinearClassifier(_ClassicalStudent):
     lam : float or schedule, default=0.5
         Weight of the distillation loss, in [0, 1]. With 0 there is no distillation.
     distillation : {"hinton", "paper", "logit_mse", "standardized", "decoupled", "dist", \
-"multi_level", "label_smoothing", "virtual_teacher"} or DistillationLoss, default="hinton"
+"multi_level", "relational", \
+"label_smoothing", "virtual_teacher"} or DistillationLoss, default="hinton"
         The distillation loss, see :mod:`sklqkd.losses`.
     teacher_weights : array-like of shape (n_teachers,), default=None
         Non-negative weights of several teachers; ``None`` for equal ones.
@@ -239,7 +240,8 @@ class DistilledMLPClassifier(_ClassicalStudent):
     lam : float or schedule, default=0.5
         Weight of the distillation loss, in [0, 1]. With 0 there is no distillation.
     distillation : {"hinton", "paper", "logit_mse", "standardized", "decoupled", "dist", \
-"multi_level", "label_smoothing", "virtual_teacher"} or DistillationLoss, default="hinton"
+"multi_level", "relational", \
+"label_smoothing", "virtual_teacher"} or DistillationLoss, default="hinton"
         The distillation loss, see :mod:`sklqkd.losses`.
     teacher_weights : array-like of shape (n_teachers,), default=None
         Non-negative weights of several teachers; ``None`` for equal ones.

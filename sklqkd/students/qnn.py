@@ -237,11 +237,13 @@ class DistilledQNNClassifier(TaughtStudent, QNNClassifier):
     lam : float or schedule, default=0.5
         Weight of the distillation loss, in [0, 1]. With 0 the student is a :class:`QNNClassifier`.
     distillation : {"hinton", "paper", "logit_mse", "standardized", "decoupled", "dist", \
-"multi_level", "label_smoothing", "virtual_teacher"} or DistillationLoss, default="hinton"
+"multi_level", "relational", "quantum_relational", \
+"label_smoothing", "virtual_teacher"} or DistillationLoss, default="hinton"
         The distillation loss, see :mod:`sklqkd.losses`; with other constants, or of your own, as a
         :class:`sklqkd.losses.DistillationLoss`. The last two names are controls that need no
-        teacher. "dist" and "multi_level" compare the images of a batch, so that `sample_weight`
-        weights their terms only approximately.
+        teacher. "dist", "multi_level" and "relational" compare the images of a batch, so that
+        `sample_weight` weights their terms only approximately. "quantum_relational" wants a
+        trained reducer and the exact simulator.
     teacher_weights : array-like of shape (n_teachers,), default=None
         Non-negative weights of several teachers; ``None`` for equal ones.
     unlabelled : int, float, str or None, default=-1

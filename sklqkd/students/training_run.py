@@ -16,6 +16,7 @@ from .._sklearn import _check_sample_weight
 from ..augmentation import check_augmentation, make_views, with_views
 from ..checks import refuses_overflow
 from ..feature_scaling import fit_feature_scale, scaled
+from ..losses import DISTILLATION_LOSSES
 from ..optimizers import Adam
 from ..persistence import checksum
 from ..random_states import numpy_generator, random_generator
@@ -132,6 +133,13 @@ class TrainingRun:
         width = X.shape[1] if front_end is None else front_end.n_components
         if not is_fixed:
             architecture.check_width(width, self.reducer)
+        if front_end is None and _looks_at_states(student):
+            raise ValueError(
+                f"distillation={student.distillation!r} compares the states that encode images, "
+                "and nothing before the encoding is trained: "
+                f"reducer={student.reducer!r}. Use reducer='fc' or 'conv', or another loss: "
+                "'relational' compares class probabilities in the same way."
+            )
         self.held_out = self._draw_held_out(y, labelled, holds_out and student.early_stopping)
         self.views = self._draw_views(X, generator, given_logits)
         # A teacher that was fitted on a DataFrame wants its column names.
@@ -155,6 +163,13 @@ class TrainingRun:
         if self.views is not None:
             features = self._with_reduced_copies(features, is_fixed)
         self.network = architecture.network(width, len(classes), front_end=front_end)
+        if _looks_at_states(student) and not self.network.can_have_states:
+            raise ValueError(
+                f"distillation={student.distillation!r} compares the states that encode images, "
+                "and they are read in the exact simulator of a quantum student alone. Use "
+                "backend='statevector', or another loss: 'relational' compares class probabilities "
+                "in the same way."
+            )
         start = self.network.initial_parameters(self.rng)
         if resumed and _has_changed(student, architecture.fitted(self.network)):
             raise ValueError(
@@ -311,7 +326,7 @@ class TrainingRun:
         self.begin_epoch(number)
         if self._pass is None:
             parts = self.network, self.optimizer, self.features
-            self._pass = make_pass(*parts, student.batch_size)
+            self._pass = make_pass(*parts, student.batch_size, self.objective)
         given = self.objective, student.shuffle, self.rng, self._rows(number)
         loss = self._pass.epoch(*given)
         self.end_epoch(number, loss)
@@ -424,6 +439,12 @@ class TrainingRun:
             moments = np.stack([optimizer.first_moment, optimizer.second_moment])
             attributes["optimizer_state_"] = (moments, optimizer.n_steps)
         return attributes
+
+
+def _looks_at_states(student):
+    loss = getattr(student, "distillation", None)
+    loss = DISTILLATION_LOSSES.get(loss) if isinstance(loss, str) else loss
+    return loss is not None and loss.states is not None and student.lam != 0
 
 
 def _has_changed(student, attributes):

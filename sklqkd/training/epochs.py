@@ -21,7 +21,13 @@ from .objective import Objective
 __all__ = ["CompiledPass", "Pass", "make_pass"]
 
 
-def make_pass(network: Network, optimizer: Adam, X: np.ndarray, batch_size: int) -> Pass:
+def make_pass(
+    network: Network,
+    optimizer: Adam,
+    X: np.ndarray,
+    batch_size: int,
+    objective: Objective | None = None,
+) -> Pass:
     """Return what trains a network on images, compiled if there are loops for its parts.
 
     Parameters
@@ -31,6 +37,8 @@ def make_pass(network: Network, optimizer: Adam, X: np.ndarray, batch_size: int)
     optimizer : Adam
     X : ndarray of float32, shape (n_samples, n_features)
     batch_size : int
+    objective : Objective, default=None
+        The compiled loops know none that looks at states.
     """
     middle, front_end = network.middle, network.front_end
     is_known = (
@@ -38,6 +46,7 @@ def make_pass(network: Network, optimizer: Adam, X: np.ndarray, batch_size: int)
         and can_be_unitary(middle.program)
         and (front_end is None or _has_loops(front_end, middle.encoding))
         and network.dtype == np.float32
+        and not (objective and objective.has_states)
     )
     return (CompiledPass if is_known else Pass)(network, optimizer, X, batch_size)
 
@@ -105,7 +114,11 @@ class Pass:
             else:
                 gradient = self._slopes[: len(rows)]
                 loss = batch_losses(rows, soft, np.ascontiguousarray(logits), gradient)
-            network.backward(gradient)
+            towards = None
+            if objective.has_states:
+                of_states, towards = objective.of_states(network.states(), rows)
+                loss += of_states * len(rows)
+            network.backward(gradient, towards)
             self.optimizer.step(network.parameters, network.gradient)
             total += loss
         return total

@@ -11,7 +11,7 @@ is the vector.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -125,6 +125,7 @@ class Network:
     ):
         self.front_end = front_end
         self.middle = middle
+        self._encoding: Any = getattr(middle, "encoding", None)
         self.n_classes = n_classes
         self.dtype = np.dtype(dtype)
         self._initial_weights = initial_weights or self._random_angles
@@ -226,16 +227,34 @@ class Network:
         gradient *= self._readout
         return gradient
 
+    @property
+    def can_have_states(self) -> bool:
+        """Whether states that encode images can be read, and what is before them be trained."""
+        return self.front_end is not None and self._encoding is not None
+
+    def states(self) -> np.ndarray:
+        """Return the states that encode the images of the last `logits`, (2^n, n_samples)."""
+        return self._encoding.forward(self._features)
+
     def _forward(self, X, rng=None, keep=True):
         features = X if self.front_end is None else self.front_end.forward(X, rng)
+        self._features = features
         values = self.middle.values(features, keep)
         self._values = np.asarray(values, self.dtype)
         logits = self._values.T @ self._head.T
         logits += self._intercept
         return logits
 
-    def backward(self, grad_logits: np.ndarray) -> None:
-        """Overwrite `gradient` with that of the last `logits`, given the loss's for the logits."""
+    def backward(self, grad_logits: np.ndarray, grad_states: np.ndarray | None = None) -> None:
+        """Overwrite `gradient` with that of the last `logits`.
+
+        Parameters
+        ----------
+        grad_logits : ndarray of shape (n_samples, n_classes)
+            The loss's for the logits.
+        grad_states : ndarray of shape (2^n, n_samples), default=None
+            The loss's for the last `states`.
+        """
         np.add.reduce(grad_logits, axis=0, out=self._intercept_gradient)
         head_gradient = grad_logits.T @ self._values.T
         self._coef_gradient[...] = self.coef_gradient(head_gradient)
@@ -245,6 +264,8 @@ class Network:
             return
         gradient, grad_features = self.middle.backward(grad_values, with_input)
         self._weights_gradient[...] = gradient
+        if grad_states is not None:
+            grad_features = grad_features + self._encoding.backward(grad_states)
         if grad_features is not None:
             self.front_end.backward(np.asarray(grad_features, self.dtype))
 

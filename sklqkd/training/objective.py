@@ -93,3 +93,28 @@ class Objective:
             gradient += soft_gradient
         gradient /= len(rows)
         return float(losses.mean()), gradient
+
+    def of_states(self, states: np.ndarray, rows: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the mean loss of a batch's states, and its gradient for them.
+
+        Parameters
+        ----------
+        states : ndarray of shape (2^n, n_samples)
+            Those that encode the images.
+        rows : ndarray of int, shape (n_samples,)
+        """
+        assert self.loss is not None
+        assert self.loss.states is not None
+        total, gradient = 0.0, np.zeros_like(states)
+        weights = None if self.sample_weight is None else self.sample_weight[rows]
+        for lesson in self.lessons:
+            losses, towards = self.loss.states(states, lesson.targets[rows], weights)
+            share = self.lam * lesson.weight / len(rows)
+            total += share * float(np.sum(losses if weights is None else losses * weights))
+            gradient += share * towards
+        return total, gradient
+
+    @property
+    def has_states(self) -> bool:
+        """Whether there is a loss of the states, and somebody who teaches."""
+        return bool(self.lessons) and self.loss is not None and self.loss.states is not None
