@@ -102,7 +102,7 @@ def torch_multi_level(z, t, temperature, y, alpha=1.0, beta=1.0, gamma=1.0):
     return total / 5
 
 
-def torch_relational(z, t, temperature, y, beta=10.0):
+def torch_relational(z, t, temperature, y, beta=1.0):
     q, p = torch.softmax(t / temperature, 1).sqrt(), torch.softmax(z / temperature, 1).sqrt()
     differences = (p @ p.T) ** 2 - (q @ q.T) ** 2
     return torch_hinton(z, t, temperature, y) + beta * differences.square().mean(1)

@@ -24,8 +24,9 @@ def digits():
 
 
 @pytest.fixture(scope="module")
-def forest(digits):
-    return RandomForestClassifier(30, random_state=0).fit(*digits)
+def forest():
+    X, y = load_digits(return_X_y=True)
+    return RandomForestClassifier(100, random_state=0).fit(X[:600], y[:600])
 
 
 def student(teacher, **parameters):

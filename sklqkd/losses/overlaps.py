@@ -32,7 +32,7 @@ def relational(
     temperature: float,
     one_hot: np.ndarray | None = None,
     *,
-    beta: float = 10.0,
+    beta: float = 1.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Hinton's loss, and the fidelities of the class probabilities of each two images.
 
@@ -50,7 +50,7 @@ def relational(
         Positive.
     one_hot : ndarray of shape (n_samples, n_classes), default=None
         Not used.
-    beta : float, default=10.0
+    beta : float, default=1.0
         Weight of the second part.
 
     Returns
@@ -124,7 +124,7 @@ def overlaps(
     targets: np.ndarray,
     weights: np.ndarray | None = None,
     *,
-    beta: float = 10.0,
+    beta: float = 1.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Compare the fidelities of the states of each two images with the teacher's.
 
@@ -138,7 +138,7 @@ def overlaps(
         The teacher's probabilities at a temperature, see :func:`softened`.
     weights : ndarray of shape (n_samples,), default=None
         Of the samples in the sum; ``None`` for 1 each.
-    beta : float, default=10.0
+    beta : float, default=1.0
         Weight of the loss.
 
     Returns
