@@ -88,7 +88,7 @@ def test_states_become_as_alike_as_the_teacher_says(digits, forest, encoding):
     without = student(forest, distillation="hinton", **parameters).fit(*digits)
     loss = with_constants(LOSS, beta=100.0)
     taught = student(forest, distillation=loss, **parameters).fit(*digits)
-    assert disagreement(taught, X, forest) < 0.7 * disagreement(without, X, forest)
+    assert disagreement(taught, X, forest) < 0.8 * disagreement(without, X, forest)
 
 
 def test_searches_find_what_lone_fits_find(digits, forest):
