@@ -12,7 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["GateCircuit", "NamedGate"]
+from .statevector.polynomials import Polynomials
+
+__all__ = ["DataGates", "GateCircuit", "NamedGate"]
 
 
 class NamedGate(NamedTuple):
@@ -86,3 +88,17 @@ class GateCircuit:
                     column = column[0]
                 operations.append(getattr(qml, gate.name)(column, wires=gate.wires))
         return operations
+
+
+class DataGates(NamedTuple):
+    """Gates, and their angles as polynomials of features and weights.
+
+    Attributes
+    ----------
+    circuit : GateCircuit
+        Each angle belongs to one gate.
+    polynomials : Polynomials
+    """
+
+    circuit: GateCircuit
+    polynomials: Polynomials

@@ -108,6 +108,21 @@ def encode(name, features, n_qubits):
         qml.StatePrep(state, wires=range(n_qubits))
         return
     angles = np.pi * squashed
+    if name in ("iqp", "zz"):
+        angles = np.append(angles, np.zeros(n_qubits - len(angles)))
+        if name == "iqp":
+            qml.IQPEmbedding(angles, wires=range(n_qubits))
+            return
+        for _ in range(2):  # Qiskit's ZZFeatureMap, gate by gate
+            for wire in range(n_qubits):
+                qml.Hadamard(wire)
+                qml.PhaseShift(2 * angles[wire], wires=wire)
+            for i in range(n_qubits):
+                for j in range(i + 1, n_qubits):
+                    qml.CNOT([i, j])
+                    qml.PhaseShift(2 * (np.pi - angles[i]) * (np.pi - angles[j]), wires=j)
+                    qml.CNOT([i, j])
+        return
     for wire in range(n_qubits):
         if name == "hadamard_ry":
             qml.Hadamard(wire)

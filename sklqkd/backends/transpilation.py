@@ -15,6 +15,7 @@ __all__ = [
     "count_gates",
     "fake_backend",
     "measured",
+    "opened",
     "openqasm",
     "refuse_second_target",
     "require",
@@ -42,6 +43,16 @@ def symbolic_circuit(circuit: GateCircuit, name: str):
     from qiskit.circuit import ParameterVector
 
     return quantum_circuit(circuit, ParameterVector(name, circuit.n_angles))
+
+
+def opened(angles, columns, name: str) -> list:
+    """Return angles with the parameters ``name[0]``, ... in some columns."""
+    from qiskit.circuit import ParameterVector
+
+    values = list(map(float, angles))
+    for column, parameter in zip(columns, ParameterVector(name, len(columns)), strict=True):
+        values[column] = parameter
+    return values
 
 
 def measured(circuit):

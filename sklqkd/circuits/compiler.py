@@ -16,7 +16,7 @@ from .primitives import diagonalised, primitives
 from .templates import ANSATZ_NAMES, ansatz_shape, ansatz_template
 from .tracing import trace_ansatz
 
-__all__ = ["compile_ansatz"]
+__all__ = ["compile_ansatz", "fuse"]
 
 
 def compile_ansatz(ansatz: str | Callable, n_qubits: int, n_layers: int) -> Program:
@@ -58,7 +58,7 @@ def _compile_named(ansatz: str, n_qubits: int, n_layers: int) -> Program:
         ansatz_template(ansatz)  # raises the error that names them
     n_weights = int(np.prod(ansatz_shape(ansatz, n_qubits, n_layers)))
     operations = named_operations(ansatz, n_qubits, n_layers)
-    return Program(n_qubits, n_weights, tuple(_fuse(operations, n_qubits)))
+    return Program(n_qubits, n_weights, tuple(fuse(operations, n_qubits)))
 
 
 @in_pennylane
@@ -72,10 +72,10 @@ def _compile(template: Callable, shape: tuple[int, ...], n_qubits: int) -> Progr
             "`shape`: nothing of it is trained. Use them as angles, or set its shape to (0,).",
             stacklevel=2,
         )
-    return Program(n_qubits, n_weights, tuple(_fuse(operations, n_qubits)))
+    return Program(n_qubits, n_weights, tuple(fuse(operations, n_qubits)))
 
 
-def _fuse(operations: list[Traced], n_qubits: int):
+def fuse(operations: list[Traced], n_qubits: int):
     """Collect primitive operations into as few steps as their order allows."""
     local = _LocalBuilder(n_qubits)
     pending: PhasePermutation | None = None

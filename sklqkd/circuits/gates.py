@@ -10,7 +10,7 @@ import numpy as np
 
 from ..gates import GateCircuit, NamedGate
 from ..threads import in_pennylane
-from .named import PAULI
+from .named import PAULI, named_operations
 from .operators import (
     ATOL,
     CONSTANT,
@@ -24,10 +24,10 @@ from .operators import (
     unitary_matrix,
 )
 from .primitives import diagonalised, primitives
-from .templates import ansatz_shape, ansatz_template
+from .templates import ANSATZ_NAMES, ansatz_shape, ansatz_template
 from .tracing import trace_ansatz
 
-__all__ = ["AnsatzGates", "ansatz_gates", "shift_rule"]
+__all__ = ["AnsatzGates", "ansatz_gates", "break_down", "shift_rule"]
 
 #: Gates with one angle that devices know by name, as they do those of `CONSTANT` without.
 TURNING = frozenset(
@@ -101,18 +101,36 @@ def ansatz_gates(ansatz: str | Callable, n_qubits: int, n_layers: int) -> Ansatz
 
 @lru_cache(maxsize=64)
 def _named_ansatz_gates(ansatz, n_qubits, n_layers):
-    return _ansatz_gates(ansatz, n_qubits, n_layers)
+    if ansatz not in ANSATZ_NAMES:
+        ansatz_template(ansatz)  # raises the error that names them
+    operations = [
+        one if one.angle is None else one._replace(kind=f"R{_axis(one.matrix)}", matrix=None)
+        for one in named_operations(ansatz, n_qubits, n_layers)
+    ]
+    gates = [
+        one._replace(kind="CNOT", matrix=None) if one.kind == "constant" else one
+        for one in operations
+    ]
+    return _collected(gates, n_qubits)
+
+
+def _axis(matrix):
+    (axis,) = (axis for axis, pauli in PAULI.items() if np.array_equal(pauli, matrix))
+    return axis
 
 
 @in_pennylane
 def _ansatz_gates(ansatz, n_qubits, n_layers):
     shape = ansatz_shape(ansatz, n_qubits, n_layers)
+    break_downs = (_named, _from_primitives)
+    template = ansatz_template(ansatz)
+    return _collected(trace_ansatz(template, shape, n_qubits, break_downs, _as_gates), n_qubits)
+
+
+def _collected(operations, n_qubits) -> AnsatzGates:
     gates: list[NamedGate] = []
     angles: list[Angle] = []
-    break_downs = (_named, _from_primitives)
-    for name, wires, matrix, angle in trace_ansatz(
-        ansatz_template(ansatz), shape, n_qubits, break_downs, _as_gates
-    ):
+    for name, wires, matrix, angle in operations:
         gates.append(NamedGate(name, wires, None if angle is None else len(angles), matrix))
         if angle is not None:
             angles.append(angle)
@@ -123,6 +141,28 @@ def _ansatz_gates(ansatz, n_qubits, n_layers):
         columns[:, 1],
         columns[:, 2],
     )
+
+
+def break_down(operation) -> list[Traced]:
+    """Break a PennyLane operation down to gates by name, with numbers for angles.
+
+    Parameters
+    ----------
+    operation : pennylane.operation.Operator
+
+    Returns
+    -------
+    gates : list of Traced
+
+    Raises
+    ------
+    ValueError
+        If it is not a unitary gate.
+    """
+    gates = _named(operation)
+    if operation.data and any(gate.matrix is not None for gate in gates):
+        return _from_primitives(operation)  # which knows more gates by their generators
+    return gates
 
 
 def _named(operation) -> list[Traced]:
@@ -160,8 +200,7 @@ def _as_gates(operations) -> list[Traced]:
         if kind == "constant":
             gates.append(Traced("QubitUnitary", wires, matrix))
         elif kind == "rotation":
-            (axis,) = (axis for axis, pauli in PAULI.items() if np.array_equal(pauli, matrix))
-            gates.append(Traced(f"R{axis}", wires, None, angle))
+            gates.append(Traced(f"R{_axis(matrix)}", wires, None, angle))
         else:
             gates += _phases(matrix, wires, angle)
     return gates

@@ -11,7 +11,15 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["ANSATZ_NAMES", "ansatz_shape", "ansatz_template", "rotations", "trace_failed"]
+__all__ = [
+    "ANSATZ_NAMES",
+    "ansatz_shape",
+    "ansatz_template",
+    "rotations",
+    "template_name",
+    "template_parameters",
+    "trace_failed",
+]
 
 ANSATZ_NAMES = ("strongly_entangling", "basic_entangler", "rotations", "none")
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -108,7 +116,7 @@ def ansatz_shape(ansatz: str | Callable, n_qubits: int, n_layers: int) -> tuple[
     reason = "it has none"
     if callable(shape):
         sizes = {"n_layers": n_layers, "n_wires": n_qubits}
-        names, takes_all = _parameters(shape)
+        names, takes_all = template_parameters(shape)
         missing = [name for name, is_needed in names.items() if is_needed and name not in sizes]
         if missing:
             shape, reason = None, f"its shape wants {', '.join(missing)} as well"
@@ -119,7 +127,7 @@ def ansatz_shape(ansatz: str | Callable, n_qubits: int, n_layers: int) -> tuple[
     if shape is not None:
         reason = f"it is {shape!r}"
     raise ValueError(
-        f"The ansatz {_name(ansatz)} has no `shape` that can be used: {reason}. An ansatz takes "
+        f"The ansatz {template_name(ansatz)} has no `shape` that can be used: {reason}. An ansatz takes "
         "all of its weights in one array, whose shape is its attribute `shape`: a tuple, or a "
         "function of n_layers and n_wires. Wrap it, for example:\n"
         + _wrapper(ansatz, n_qubits, n_layers)
@@ -129,10 +137,10 @@ def ansatz_shape(ansatz: str | Callable, n_qubits: int, n_layers: int) -> tuple[
 def trace_failed(ansatz: Callable, shape: tuple[int, ...], n_qubits: int, error: Exception):
     """Return the ValueError for a template that raises an error when it is called."""
     message = (
-        f"The ansatz {_name(ansatz)} fails: called as ansatz(weights, wires=range({n_qubits})) "
+        f"The ansatz {template_name(ansatz)} fails: called as ansatz(weights, wires=range({n_qubits})) "
         f"with weights of the shape {shape}, it raises {type(error).__name__} ({error})."
     )
-    parameters, takes_all = _parameters(ansatz)
+    parameters, takes_all = template_parameters(ansatz)
     needed = [name for name, is_needed in parameters.items() if is_needed]
     fits = not set(needed[1:]) - {"wires"} and needed[:1] != ["wires"]
     if not fits or not (takes_all or "wires" in parameters):
@@ -146,7 +154,7 @@ def _is_shape(shape) -> bool:
     return all(isinstance(size, Integral) and int(size) >= 0 for size in shape)
 
 
-def _parameters(function) -> tuple[dict[str, bool], bool]:
+def template_parameters(function) -> tuple[dict[str, bool], bool]:
     """Return which parameters a function has and needs, and whether it takes any others."""
     try:
         parameters = inspect.signature(function).parameters.values()
@@ -156,7 +164,7 @@ def _parameters(function) -> tuple[dict[str, bool], bool]:
     return named, any(p.kind is p.VAR_KEYWORD for p in parameters)
 
 
-def _name(ansatz) -> str:
+def template_name(ansatz) -> str:
     """Return what a template is called in a program."""
     import pennylane as qml
 
@@ -185,7 +193,7 @@ def _shapes(ansatz, n_qubits, n_layers):
     shape: Any = getattr(ansatz, "shape", None)
     if callable(shape):
         sizes = {"n_layers": n_layers, "k": n_layers}
-        needed = [name for name, is_needed in _parameters(shape)[0].items() if is_needed]
+        needed = [name for name, is_needed in template_parameters(shape)[0].items() if is_needed]
         with suppress(Exception):
             shape = shape(**{name: sizes.get(name, n_qubits) for name in needed})
     if _is_shape(shape):
@@ -194,12 +202,12 @@ def _shapes(ansatz, n_qubits, n_layers):
         return shape
     dimensions = getattr(ansatz, "ndim_params", None)
     one_per_wire = isinstance(dimensions, Sequence) and tuple(dimensions[:1]) == (1,)
-    one_per_wire |= "features" in _parameters(ansatz)[0]
+    one_per_wire |= "features" in template_parameters(ansatz)[0]
     return (n_qubits,) if one_per_wire else (n_layers, n_qubits)
 
 
 def _call_in_wrapper(ansatz, pieces, shape) -> str:
-    parameters, takes_all = _parameters(ansatz)
+    parameters, takes_all = template_parameters(ansatz)
     names = [name for name in parameters if name != "wires"]
     needed = [name for name in names if parameters[name]]
     if pieces == ["weights"] and "weights" in names:
@@ -212,7 +220,7 @@ def _call_in_wrapper(ansatz, pieces, shape) -> str:
     arguments = [*arguments, *(f"{name}=..." for name in needed)]
     if takes_all or not parameters or "wires" in parameters:
         arguments.append("wires=wires")
-    name = _name(ansatz)
+    name = template_name(ansatz)
     call = f"{'template' if name[0] == '<' else name}({', '.join(arguments)})"
     lines = f"def ansatz(weights, wires):\n    {call}\nansatz.shape = {tuple(shape)}"
     return lines + ("\nwith what the template needs in the place of ..." if needed else "")

@@ -7,34 +7,60 @@ range before, column by column: ``(features - offset) * factor``, with the rules
 
 An encoding is one class, which says its state, its gates (fixed ones, whose angles are functions of
 the features, so that a circuit is built and transpiled once for all images, and noise acts on the
-preparation too) and its torch form.
+preparation too) and its torch form. Of all but the amplitude encoding the gates' angles are
+polynomials of ``pi * tanh(x)``, so that they can be repeated (data re-uploading) and, with others,
+run by :class:`sklqkd.statevector.sampled.SampledKernel`.
+
+The user's own is a PennyLane embedding template or a function ``f(features, wires)`` of these
+angles, or ``f(features, weights, wires)`` with the `shape` of weights that are trained; its
+`n_features`, a number or a function of the number of qubits, is one per qubit unless stated. It is
+traced by :func:`sklqkd.circuits.data_templates.data_template`, which says what it may do.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from ..circuits.data_templates import data_template
 from .amplitude import AmplitudeEncoding
 from .base import Encoding, Preparation
+from .gates import GateEncoding
+from .iqp import IQPEncoding
 from .product import ProductEncoding
+from .zz import ZZEncoding
 
 __all__ = [
     "ENCODINGS",
     "AmplitudeEncoding",
     "Encoding",
+    "GateEncoding",
+    "IQPEncoding",
     "Preparation",
     "ProductEncoding",
+    "ZZEncoding",
     "make_encoding",
 ]
 
-ENCODINGS = ("amplitude", "angle", "qubit", "hadamard_ry")
+_MADE: dict[str, Callable[[int], Encoding]] = {
+    "amplitude": AmplitudeEncoding,
+    "angle": lambda n_qubits: ProductEncoding(n_qubits, "angle"),
+    "qubit": lambda n_qubits: ProductEncoding(n_qubits, "qubit"),
+    "hadamard_ry": lambda n_qubits: ProductEncoding(n_qubits, "hadamard_ry"),
+    "iqp": IQPEncoding,
+    "zz": ZZEncoding,
+}
+ENCODINGS = tuple(_MADE)
 
 
-def make_encoding(name: str, n_qubits: int) -> Encoding:
-    """Return the encoding of that name.
+def make_encoding(encoding: str | Callable, n_qubits: int, n_layers: int = 1) -> Encoding:
+    """Return an encoding.
 
     Parameters
     ----------
-    name : {"amplitude", "angle", "qubit", "hadamard_ry"}
+    encoding : {"amplitude", "angle", "qubit", "hadamard_ry", "iqp", "zz"} or callable
     n_qubits : int
+    n_layers : int, default=1
+        What the `shape` of a callable's weights is asked with.
 
     Returns
     -------
@@ -43,17 +69,19 @@ def make_encoding(name: str, n_qubits: int) -> Encoding:
     Raises
     ------
     ValueError
-        For an unknown name.
+        For an unknown name, or a callable that cannot be traced.
 
     Examples
     --------
     >>> make_encoding("amplitude", 4).n_features, make_encoding("qubit", 4).n_features
     (16, 8)
     """
-    if name not in ENCODINGS:
+    if callable(encoding):
+        return GateEncoding(*data_template(encoding, n_qubits, n_layers))
+    if encoding not in ENCODINGS:
         raise ValueError(
-            f"encoding={name!r} is not known. Choose one of {', '.join(map(repr, ENCODINGS))}."
+            f"encoding={encoding!r} is not known. Choose one of "
+            f"{', '.join(map(repr, ENCODINGS))}, or pass a PennyLane embedding template or a "
+            "function f(features, wires)."
         )
-    if name == "amplitude":
-        return AmplitudeEncoding(n_qubits)
-    return ProductEncoding(n_qubits, name)
+    return _MADE[encoding](n_qubits)

@@ -33,6 +33,8 @@ class AmplitudeEncoding:
 
     is_real = True
     loops: str | None = "amplitude"
+    gates = None
+    shape = None
 
     def __init__(self, n_qubits: int):
         self.n_qubits = n_qubits

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from ..gates import GateCircuit
+from ..gates import DataGates, GateCircuit
 
 if TYPE_CHECKING:
     import torch
@@ -43,12 +43,20 @@ class Encoding(Protocol):
         Whether the states are real.
     loops : str or None
         Name of the compiled loops that do the same, of :mod:`sklqkd.training.encoding_loops`.
+    gates : DataGates or None
+        Gates with angles that are polynomials of ``pi * tanh(x)``, and of weights where there are
+        some: what can be repeated. None for an encoding that prepares a state.
+    shape : tuple of int or None
+        Of its weights; None if nothing of it is trained. With weights, it is run by its gates
+        alone.
     """
 
     n_qubits: int
     n_features: int
     is_real: bool
     loops: str | None
+    gates: DataGates | None
+    shape: tuple[int, ...] | None
 
     def forward(self, features: np.ndarray) -> np.ndarray:
         """Return the states of `features` (n_samples, <= n_features), (2^n, n_samples)."""

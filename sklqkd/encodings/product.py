@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..gates import GateCircuit, NamedGate
+from ..gates import DataGates, GateCircuit, NamedGate
+from ..statevector.polynomials import Polynomials
+from .gates import PolynomialPreparation
 
-__all__ = ["ProductEncoding", "ProductPreparation"]
+__all__ = ["ProductEncoding"]
 
 
 class ProductEncoding:
@@ -28,6 +30,8 @@ class ProductEncoding:
     array([[0.70710678],
            [0.70710678]])
     """
+
+    shape = None
 
     def __init__(self, n_qubits: int, kind: str):
         self.n_qubits = n_qubits
@@ -79,7 +83,18 @@ class ProductEncoding:
 
     def preparation(self):
         """See :meth:`.base.Encoding.preparation`."""
-        return ProductPreparation(self.n_qubits, self.kind)
+        return PolynomialPreparation(self.gates)
+
+    @property
+    def gates(self):
+        """See :class:`.base.Encoding`: RY, or RY and RZ, or H and RY on each qubit."""
+        wires = [(q,) for q in range(self.n_qubits)]
+        gates = [NamedGate("Hadamard", wire) for wire in wires if self.kind == "hadamard_ry"]
+        gates += [NamedGate("RY", wire, q) for q, wire in enumerate(wires)]
+        if self.kind == "qubit":
+            gates += [NamedGate("RZ", wire, self.n_qubits + q) for q, wire in enumerate(wires)]
+        circuit = GateCircuit(self.n_qubits, tuple(gates), self.n_features)
+        return DataGates(circuit, Polynomials.of_features(self.n_features))
 
     def torch_states(self, features):
         """See :meth:`.base.Encoding.torch_states`."""
@@ -97,34 +112,3 @@ class ProductEncoding:
         for qubit in others:
             state = (state[:, None] * qubit).flatten(0, 1)
         return state
-
-
-class ProductPreparation:
-    """RY, or RY and RZ, or H and RY on each qubit, by ``pi tanh(x)``.
-
-    Parameters
-    ----------
-    n_qubits : int
-    kind : {"angle", "qubit", "hadamard_ry"}
-    """
-
-    def __init__(self, n_qubits: int, kind: str):
-        wires = [(q,) for q in range(n_qubits)]
-        gates = [NamedGate("Hadamard", wire) for wire in wires] if kind == "hadamard_ry" else []
-        gates += [NamedGate("RY", wire, q) for q, wire in enumerate(wires)]
-        if kind == "qubit":
-            gates += [NamedGate("RZ", wire, n_qubits + q) for q, wire in enumerate(wires)]
-        n_angles = 2 * n_qubits if kind == "qubit" else n_qubits
-        self.circuit = GateCircuit(n_qubits, tuple(gates), n_angles)
-
-    def angles(self, features):
-        """See :class:`.base.Preparation`; missing features count as 0."""
-        self._squashed = np.tanh(np.asarray(features, float))
-        angles = np.zeros((len(features), self.circuit.n_angles))
-        angles[:, : features.shape[1]] = np.pi * self._squashed
-        return angles
-
-    def backward(self, gradient):
-        """See :class:`.base.Preparation`."""
-        used = gradient[:, : self._squashed.shape[1]]
-        return np.pi * (1 - self._squashed**2) * used

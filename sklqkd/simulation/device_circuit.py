@@ -11,8 +11,10 @@ import numpy as np
 from ..backends import Backend, PennyLaneBackend
 from ..circuits.gates import AnsatzGates, shift_rule
 from ..encodings import Preparation
+from ..encodings.gates import squashed_angles, squashed_gradient
+from ..gates import DataGates
 
-__all__ = ["DeviceCircuit"]
+__all__ = ["DeviceCircuit", "DeviceUploads"]
 
 
 class DeviceCircuit:
@@ -41,15 +43,17 @@ class DeviceCircuit:
         rng: np.random.Generator,
     ):
         self._preparation, self._ansatz = preparation, ansatz
-        self._backend, self._rng = backend, rng
-        self._gates = preparation.circuit.then(ansatz.circuit)
-        self.n_qubits, self.n_weights = self._gates.n_qubits, n_weights
-        self.permutation = np.arange(2**self.n_qubits)
         n_prepared = preparation.circuit.n_angles
-        names = {gate.angle: gate.name for gate in self._gates.gates if gate.angle is not None}
-        self._rules = [shift_rule(names[column]) for column in range(self._gates.n_angles)]
-        self._input_columns = np.arange(n_prepared)
-        self._weight_columns = n_prepared + np.flatnonzero(ansatz.indices >= 0)
+        weight_columns = n_prepared + np.flatnonzero(ansatz.indices >= 0)
+        self._run_on(backend, rng, preparation.circuit.then(ansatz.circuit), n_weights)
+        self._input_columns, self._weight_columns = np.arange(n_prepared), weight_columns
+
+    def _run_on(self, backend, rng, gates, n_weights):
+        self._backend, self._rng, self._gates = backend, rng, gates
+        self.n_qubits, self.n_weights = gates.n_qubits, n_weights
+        self.permutation = np.arange(2**self.n_qubits)
+        names = {gate.angle: gate.name for gate in gates.gates if gate.angle is not None}
+        self._rules = [shift_rule(names[column]) for column in range(gates.n_angles)]
 
     def prepare(self, weights):
         """See :class:`sklqkd.training.Middle`."""
@@ -57,24 +61,30 @@ class DeviceCircuit:
 
     def values(self, features, keep=True):
         """See :class:`sklqkd.training.Middle`; all rows are one job."""
+        self._angles = self._all_angles(features)
+        return self._backend.probabilities(self._gates, self._angles, self._rng).T
+
+    def _all_angles(self, features):
         prepared = self._preparation.angles(features)
         angles = np.empty((len(features), self._gates.n_angles))
         angles[:, : prepared.shape[1]] = prepared
         angles[:, prepared.shape[1] :] = self._ansatz_angles
-        self._angles = angles
-        return self._backend.probabilities(self._gates, angles, self._rng).T
+        return angles
 
     def backward(self, gradient, with_input):
         """See :class:`sklqkd.training.Middle`."""
         columns = self._weight_columns
         if with_input:
-            columns = np.concatenate([self._input_columns, columns])
+            columns = np.union1d(self._input_columns, columns)
         of_angles = np.zeros(self._angles.shape)
         if isinstance(self._backend, PennyLaneBackend) and self._backend.has_adjoint:
             # Not every gate's angle is trained, but one sweep gives them all.
             of_angles[:] = self._backend.adjoint_gradient(self._gates, self._angles, gradient.T)
         else:
             of_angles[:, columns] = self._shifted_gradient(columns, gradient.T)
+        return self._pulled_back(of_angles, with_input)
+
+    def _pulled_back(self, of_angles, with_input):
         ansatz = self._ansatz
         n_prepared = len(self._input_columns)
         of_ansatz = of_angles[:, n_prepared:].sum(axis=0) * ansatz.scale
@@ -101,3 +111,36 @@ class DeviceCircuit:
         for (column, coefficient, _), value in zip(terms, values, strict=True):
             result[:, place[column]] += coefficient * value
         return result
+
+
+class DeviceUploads(DeviceCircuit):
+    """A circuit that data enter several times, on a backend; see :class:`DeviceCircuit`.
+
+    Parameters
+    ----------
+    gates : DataGates
+    backend : Backend
+    rng : numpy.random.Generator
+    """
+
+    def __init__(self, gates: DataGates, backend: Backend, rng: np.random.Generator):
+        self._polynomials = gates.polynomials
+        self._run_on(backend, rng, gates.circuit, gates.polynomials.n_weights)
+        self._input_columns = np.flatnonzero(gates.polynomials.is_sampled)
+        self._weight_columns = np.flatnonzero(gates.polynomials.is_trained)
+
+    def prepare(self, weights):
+        """See :class:`sklqkd.training.Middle`."""
+        self._weights = np.array(weights, float)
+
+    def _all_angles(self, features):
+        self._n_given = features.shape[1]
+        self._features = squashed_angles(features, self._polynomials.n_features)
+        return self._polynomials.angles(self._features, self._weights)
+
+    def _pulled_back(self, of_angles, with_input):
+        given = self._features, self._weights, of_angles
+        of_features, of_weights = self._polynomials.gradient(*given)
+        if not with_input:
+            return of_weights, None
+        return of_weights, squashed_gradient(self._features, of_features, self._n_given)

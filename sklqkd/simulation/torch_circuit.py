@@ -20,7 +20,7 @@ from ..statevector.local_layers import LocalLayers
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["TorchCircuit"]
+__all__ = ["CHUNK", "TorchCircuit", "find_device"]
 
 #: Amplitudes per chunk of a prediction: bounds its memory, whatever the number of rows.
 CHUNK = 2**24
@@ -62,7 +62,7 @@ class TorchCircuit:
     def __init__(self, encoding: Encoding, program: Program, dtype=np.float32, *, device="cuda"):
         import torch
 
-        self.device = _find_device(device)
+        self.device = find_device(device)
         self.encoding = encoding
         self.n_qubits, self.n_weights = program.n_qubits, program.n_weights
         self.n_rows = max(1, CHUNK >> program.n_qubits)
@@ -187,7 +187,7 @@ class TorchCircuit:
         return zip(*groups, strict=True)
 
 
-def _find_device(device) -> torch.device:
+def find_device(device) -> torch.device:
     """Return the torch device of that name, or raise a ValueError that says what is there."""
     import torch
 

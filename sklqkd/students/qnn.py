@@ -30,9 +30,21 @@ class QNNClassifier(CircuitMixin, QuantumStudent):
     ----------
     n_qubits : int, default=4
         Number of qubits, from 1 to 20.
-    encoding : {"amplitude", "angle", "qubit", "hadamard_ry"}, default="amplitude"
-        How features become a state, see :mod:`sklqkd.encodings`. It takes 2^n, n, 2n and n
-        features; missing ones count as 0.
+    encoding : {"amplitude", "angle", "qubit", "hadamard_ry", "iqp", "zz"} or callable, \
+default="amplitude"
+        How features become a state, see :mod:`sklqkd.encodings`. It takes 2^n, n, 2n, n, n and n
+        features; missing ones count as 0. Or any PennyLane embedding template or function
+        ``f(features, wires)`` of the angles ``pi * tanh(x)``, of which it takes n unless its
+        attribute `n_features` says another number; or a circuit in which data and weights
+        interleave, ``f(features, weights, wires)`` with the `shape` of its weights. Its gates'
+        angles have to be polynomials of features and weights, up to degree 4.
+    n_uploads : int, default=1
+        How often the features are encoded (data re-uploading, Pérez-Salinas et al.,
+        arXiv:1907.02085): after each time the ansatz follows, with all of its `n_layers` layers
+        and weights of its own. Not for the amplitude encoding, which prepares a state.
+    trainable_scaling : bool, default=False
+        Whether the features, as angles, are multiplied with a trained factor for each upload and
+        feature, which starts from 1.
     reducer : {"fc", "conv", "pca", "avg_pool", "max_pool", "crop"}, transformer or None, \
 default="fc"
         How an image becomes features, see :mod:`sklqkd.reducers`; ``None`` takes `X` as the
@@ -46,7 +58,7 @@ default="strongly_entangling"
         RZ on each qubit (the paper's version 2); no trained gate (version 1); or any PennyLane
         template ``f(weights, wires)`` with a ``shape``.
     n_layers : int, default=3
-        Number of layers of the ansatz.
+        Number of layers of the ansatz, after each upload.
     measurement : {"probs", "expval"}, default="probs"
         What the linear layer sees: the 2^n probabilities of the basis states, or the expectation of
         Pauli Z on each qubit.
@@ -101,7 +113,12 @@ default="strongly_entangling"
     parameters_ : ndarray of shape (n_parameters,)
         All trained parameters: front-end, circuit, head coefficients, head intercepts.
     circuit_weights_ : ndarray
-        The ansatz's trained weights, in its own shape.
+        The ansatz's trained weights, in its own shape; with several uploads, one such array for
+        each.
+    encoding_weights_ : ndarray or None
+        The same of an encoding that has weights.
+    input_scales_ : ndarray of shape (n_uploads, n_features), (n_features,) or None
+        With `trainable_scaling`, the factors of the features; the second shape for one upload.
     head_coef_ : ndarray of shape (n_classes, n_outputs)
         Coefficients of the linear head, on 2^n times the probabilities or on the expectations.
     head_intercept_ : ndarray of shape (n_classes,)
@@ -151,7 +168,9 @@ default="strongly_entangling"
     _parameter_constraints: ClassVar[dict] = {
         **QuantumStudent._parameter_constraints,
         "n_qubits": [Interval(Integral, 1, None, closed="left")],
-        "encoding": [StrOptions(set(ENCODINGS))],
+        "encoding": [StrOptions(set(ENCODINGS)), callable],
+        "n_uploads": [Interval(Integral, 1, None, closed="left")],
+        "trainable_scaling": ["boolean"],
         "ansatz": [StrOptions(set(ANSATZ_NAMES)), callable],
         "n_layers": [Interval(Integral, 1, None, closed="left")],
         "measurement": [StrOptions(set(MEASUREMENTS))],
@@ -166,6 +185,8 @@ default="strongly_entangling"
         *,
         n_qubits=4,
         encoding="amplitude",
+        n_uploads=1,
+        trainable_scaling=False,
         reducer="fc",
         ansatz="strongly_entangling",
         n_layers=3,
@@ -189,6 +210,8 @@ default="strongly_entangling"
     ):
         self.n_qubits = n_qubits
         self.encoding = encoding
+        self.n_uploads = n_uploads
+        self.trainable_scaling = trainable_scaling
         self.reducer = reducer
         self.ansatz = ansatz
         self.n_layers = n_layers
@@ -265,8 +288,13 @@ class DistilledQNNClassifier(TaughtStudent, QNNClassifier):
         one of its copies.
     n_qubits : int, default=4
         Number of qubits, from 1 to 20.
-    encoding : {"amplitude", "angle", "qubit", "hadamard_ry"}, default="amplitude"
-        How features become a state.
+    encoding : {"amplitude", "angle", "qubit", "hadamard_ry", "iqp", "zz"} or callable, \
+default="amplitude"
+        How features become a state: a name, a PennyLane embedding template or a function.
+    n_uploads : int, default=1
+        How often the features are encoded, each time with the ansatz behind it.
+    trainable_scaling : bool, default=False
+        Whether the features are multiplied with trained factors, one per upload and feature.
     reducer : {"fc", "conv", "pca", "avg_pool", "max_pool", "crop"}, transformer or None, \
 default="fc"
         How an image becomes features.
@@ -361,6 +389,8 @@ default="strongly_entangling"
         n_views=8,
         n_qubits=4,
         encoding="amplitude",
+        n_uploads=1,
+        trainable_scaling=False,
         reducer="fc",
         ansatz="strongly_entangling",
         n_layers=3,
@@ -385,6 +415,8 @@ default="strongly_entangling"
         super().__init__(
             n_qubits=n_qubits,
             encoding=encoding,
+            n_uploads=n_uploads,
+            trainable_scaling=trainable_scaling,
             reducer=reducer,
             ansatz=ansatz,
             n_layers=n_layers,

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import os
-from math import prod
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from ..circuits import TracedAnsatz, ansatz_shape
-from ..encodings import make_encoding
 from ..proportions import proportions_warning
 from ..random_states import numpy_generator
 from ..simulation import ExactCircuit, NoisyCircuit
+from ..simulation.uploads import UploadCircuit
 from ..training import Network
 from . import fitting
 from .base import Student
+from .student_circuit import encoding_name, student_circuit
 
-__all__ = ["EXACT", "QuantumArchitecture", "QuantumStudent", "traced_ansatz"]
+__all__ = ["EXACT", "QuantumArchitecture", "QuantumStudent"]
 
 #: The name of the exact simulator.
 EXACT = "statevector"
@@ -26,29 +24,8 @@ MAX_QUBITS = 20
 SHAPING = ("encoding", "n_qubits", "ansatz", "n_layers", "measurement")
 
 
-#: By student: its ``circuit_``, of which a fit makes a new one, and the ansatz in it. Nothing of it
-#: is in the state of the student, which goes into files.
-_TRACED: WeakKeyDictionary = WeakKeyDictionary()
-
-
-def traced_ansatz(student, circuit: dict) -> TracedAnsatz:
-    """Return the ansatz of a student's circuit, which is traced once.
-
-    Parameters
-    ----------
-    student : QuantumStudent
-    circuit : dict
-        The parameters that shape the circuit, as in ``circuit_``.
-
-    Returns
-    -------
-    ansatz : TracedAnsatz
-    """
-    known, ansatz = _TRACED.get(student, (None, None))
-    if known is not circuit:
-        ansatz = TracedAnsatz(circuit["ansatz"], circuit["n_qubits"], circuit["n_layers"])
-        _TRACED[student] = circuit, ansatz
-    return ansatz
+#: Those that do so too where they are not at their first value; files of 0.1 do not know them.
+ADDED = {"n_uploads": 1, "trainable_scaling": False}
 
 
 class QuantumStudent(Student):
@@ -56,23 +33,35 @@ class QuantumStudent(Student):
 
     @property
     def circuit_weights_(self):
-        """The ansatz's trained weights, in its own shape."""
-        weights = fitting.part(self, "circuit_weights")
-        return weights.reshape(self._weights_shape())
+        """The ansatz's trained weights, in its own shape; with uploads one such array for each."""
+        return self._split_weights()[0]
 
-    def _weights_shape(self):
-        circuit = self.circuit_
-        return ansatz_shape(circuit["ansatz"], circuit["n_qubits"], circuit["n_layers"])
+    @property
+    def encoding_weights_(self):
+        """The trained weights of an encoding that has some, in its shape; else None."""
+        return self._split_weights()[1]
+
+    @property
+    def input_scales_(self):
+        """What features are multiplied with as angles, by `trainable_scaling`; else None."""
+        return self._split_weights()[2]
+
+    def _split_weights(self):
+        weights = fitting.part(self, "circuit_weights")
+        return student_circuit(self, self.circuit_).split(weights)
 
     def _sizes(self):
         n_qubits, measurement = self.circuit_["n_qubits"], self.circuit_["measurement"]
-        return prod(self._weights_shape()), 2**n_qubits if measurement == "probs" else n_qubits
+        n_weights = student_circuit(self, self.circuit_).sizes.n_weights
+        return n_weights, 2**n_qubits if measurement == "probs" else n_qubits
 
     def _architecture(self, rng):
         _check_size(self)
         circuit = {name: getattr(self, name) for name in SHAPING}
         # NumPy's small integers overflow.
         circuit |= {"n_qubits": int(self.n_qubits), "n_layers": int(self.n_layers)}
+        added = {"n_uploads": int(self.n_uploads), "trainable_scaling": bool(self.trainable_scaling)}
+        circuit |= {name: value for name, value in added.items() if value != ADDED[name]}
         return QuantumArchitecture(self, circuit, rng)
 
     def _fitted_network(self):
@@ -105,8 +94,10 @@ class QuantumArchitecture:
         self.settings = {"circuit_": circuit}
         self._dtype = dtype
         self._circuit = make_circuit(student, circuit, rng, dtype)
-        self.n_components = make_encoding(circuit["encoding"], circuit["n_qubits"]).n_features
-        self.asks = f"encoding={circuit['encoding']!r} on n_qubits={circuit['n_qubits']} takes them"
+        self._parts = student_circuit(student, circuit)
+        self.n_components = self._parts.n_features
+        name = encoding_name(circuit["encoding"])
+        self.asks = f"encoding={name} on n_qubits={circuit['n_qubits']} takes them"
 
     def check_width(self, n_features, reducer):
         """See :meth:`sklqkd.students.training_run.Architecture.check_width`."""
@@ -114,7 +105,7 @@ class QuantumArchitecture:
             return
         circuit = self.settings["circuit_"]
         takes = (
-            f"encoding={circuit['encoding']!r} on {circuit['n_qubits']} qubits takes "
+            f"encoding={encoding_name(circuit['encoding'])} on {circuit['n_qubits']} qubits takes "
             f"{self.n_components}."
         )
         if reducer is not None:
@@ -140,7 +131,12 @@ class QuantumArchitecture:
         """See :meth:`.training_run.Architecture.network`; missing features count as 0."""
         measurement = self.settings["circuit_"]["measurement"]
         return Network(
-            self._circuit, measurement, n_classes, front_end=front_end, dtype=self._dtype
+            self._circuit,
+            measurement,
+            n_classes,
+            front_end=front_end,
+            dtype=self._dtype,
+            initial_weights=None if self._parts.is_plain else self._parts.initial_weights,
         )
 
     def fitted(self, network):
@@ -165,8 +161,7 @@ def make_circuit(student, circuit, rng, dtype=np.float32):
     -------
     circuit : sklqkd.training.Middle
     """
-    encoding = make_encoding(circuit["encoding"], circuit["n_qubits"])
-    ansatz = traced_ansatz(student, circuit)
+    parts = student_circuit(student, circuit)
     shots = None if student.shots is None else int(student.shots)
     options = dict(student.backend_options or {})
     if student.backend == EXACT:
@@ -179,7 +174,7 @@ def make_circuit(student, circuit, rng, dtype=np.float32):
         from ..backends.noise import check_strengths
 
         depolarizing = check_strengths({"depolarizing": depolarizing}).depolarizing
-        exact = _exact_circuit(encoding, ansatz.program, dtype, student.device)
+        exact = _exact_circuit(parts, dtype, student.device)
         is_noisy = shots is not None or depolarizing > 0
         return NoisyCircuit(exact, shots, depolarizing, rng) if is_noisy else exact
     if student.device != "cpu":
@@ -188,14 +183,23 @@ def make_circuit(student, circuit, rng, dtype=np.float32):
             f"backend={student.backend!r} is chosen in backend_options. Set device='cpu'."
         )
     from ..backends import make_backend
-    from ..simulation.device_circuit import DeviceCircuit
+    from ..simulation.device_circuit import DeviceCircuit, DeviceUploads
 
     backend = make_backend(student.backend, circuit["n_qubits"], shots, options)
-    n_weights = ansatz.program.n_weights
-    return DeviceCircuit(encoding.preparation(), ansatz.gates, n_weights, backend, rng)
+    if not parts.is_plain:
+        return DeviceUploads(parts.gates, backend, rng)
+    preparation, n_weights = parts.encoding().preparation(), parts.ansatz.program.n_weights
+    return DeviceCircuit(preparation, parts.ansatz.gates, n_weights, backend, rng)
 
 
-def _exact_circuit(encoding, program, dtype, device):
+def _exact_circuit(parts, dtype, device):
+    if not parts.is_plain:
+        if device == "cpu":
+            return UploadCircuit(parts.gates)
+        from ..simulation.torch_uploads import TorchUploads
+
+        return TorchUploads(parts.gates, dtype, device=device)
+    encoding, program = parts.encoding(), parts.ansatz.program
     if device == "cpu":
         return ExactCircuit(encoding, program, dtype)
     from ..simulation.torch_circuit import TorchCircuit
@@ -206,7 +210,10 @@ def _exact_circuit(encoding, program, dtype, device):
 def _check_size(student):
     """Refuse, before anything is allocated, a state or a mini-batch that memory cannot hold."""
     # Real and imaginary part in float32; a state per layer and a few more at work.
-    per_image = 8 * 2 ** int(student.n_qubits) * (int(student.n_layers) + 8)
+    n_states = int(student.n_layers) + 8
+    if student.n_uploads > 1 or student.trainable_scaling:  # in double precision
+        n_states = 2 * (2 * int(student.n_uploads) * (int(student.n_layers) + 1) + 8)
+    per_image = 8 * 2 ** int(student.n_qubits) * n_states
     needed = per_image * int(student.batch_size)
     if student.n_qubits > MAX_QUBITS:
         raise ValueError(
