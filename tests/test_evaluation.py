@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import re
 import subprocess
 import sys
 from itertools import combinations
@@ -534,6 +535,26 @@ def test_progress_is_printed_on_request_only(data, capfd):
     compare({"naive": GaussianNB()}, *data, seeds=2, verbose=1)
     lines = capfd.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines] == [f"[compare] naive, seed {i}" for i in (0, 1)]
+    assert re.search(r"\(1 of 2 runs, about \d+ s left\)$", lines[0])
+    assert re.search(r"\(2 of 2 runs, took \d+ s\)$", lines[1])
+
+
+@pytest.mark.parametrize("backend", ["loky", "multiprocessing", "threading"])
+def test_progress_with_jobs_changes_nothing(data, capfd, backend):
+    estimators = {"naive": GaussianNB(), "bad": Recorder(fails_at=1)}
+    expected = timeless(compare(estimators, *data, seeds=[0, 2]))
+    with joblib.parallel_config(backend=backend):
+        found = compare(estimators, *data, seeds=[0, 2], n_jobs=2, verbose=True)
+    pd.testing.assert_frame_equal(timeless(found), expected)
+    lines = capfd.readouterr().out.splitlines()
+    assert sorted(line.split(":")[0] for line in lines) == [
+        f"[compare] {name}, seed {i}" for name in ("bad", "naive") for i in (0, 2)
+    ]
+    with pytest.warns(FitFailedWarning), joblib.parallel_config(backend=backend):
+        compare(estimators, *data, seeds=2, n_jobs=2, verbose=1, error_score=np.nan)
+    assert "[compare] bad, seed 1: failed (" in capfd.readouterr().out
+    with pytest.raises(RuntimeError, match="as told"), joblib.parallel_config(backend=backend):
+        compare(estimators, *data, seeds=2, n_jobs=2, verbose=1)
 
 
 def test_an_error_is_raised_or_told(data):
@@ -790,3 +811,82 @@ def test_an_unfitted_teacher_to_agree_with_is_refused(data):
     with pytest.raises(NotFittedError, match="The teacher GaussianNB is not fitted"):
         compare({"a": Recorder()}, *data, teacher=GaussianNB())
     assert not Recorder.seen
+
+
+# Tables for a publication
+
+
+@pytest.fixture
+def published():
+    return Comparison(
+        {
+            "estimator": ["a_plain & 5 %"] * 3 + ["b|b"] * 3 + ["single"],
+            "seed": [0, 1, 2] * 2 + [0],
+            "accuracy": [0.90, 0.92, 0.91, 0.95, 0.96, 0.94, 0.5],
+            "log_loss": [0.5, 0.25, 0.75, 0.5, 0.5, 0.5, np.nan],
+            "n_parameters": [1246, 1246, 1246, 12730, 12730, 12730, 5],
+        }
+    )
+
+
+def test_the_table_of_a_publication_is_what_the_statistics_say(published):
+    frame = published.to_frame(others=["n_parameters", "log_loss"])
+    summary, gains = published.summary(), published.differences()
+    assert list(frame["estimator"]) == ["a_plain & 5 %", "b|b", "single"]
+    assert list(frame["n"]) == [3, 3, 1]
+    means = [f"{100 * mean:.1f}" for mean in summary["accuracy_mean"]]
+    assert [cell.split(" ± ")[0] for cell in frame["accuracy, %"]] == means
+    assert list(frame["accuracy, %"])[1:] == ["95.0 ± 1.0", "50.0"]
+    assert list(frame["n parameters"]) == ["1,246 ± 0", "12,730 ± 0", "5"]
+    assert list(frame["log loss"]) == ["0.50 ± 0.25", "0.50 ± 0.00", ""]
+    assert list(frame["gain, points"]) == ["", "+4.0", "-40.0"]
+    low, high = 100 * gains["ci_low"][0], 100 * gains["ci_high"][0]
+    assert list(frame["95 % interval"]) == ["", f"[{low:+.1f}, {high:+.1f}]", ""]
+    assert list(frame["p (Holm)"]) == ["", f"{gains['p_value_holm'][0]:.3f}", ""]
+
+
+def test_the_table_takes_the_options_of_the_differences(published):
+    options = {"baseline": "b|b", "confidence_level": 0.9, "test": "wilcoxon", "decimals": 3}
+    frame = published.to_frame("log_loss", **options)
+    assert list(frame["gain"]) == ["+0.000", "", ""]
+    assert "90 % interval" in frame
+    assert list(published.to_frame(decimals=0)["accuracy, %"]) == ["91 ± 1", "95 ± 1", "50"]
+    assert published.to_frame(others="log_loss").shape == (3, 7)
+    for wrong in ({"metric": "speed"}, {"others": ["speed"]}, {"decimals": -1}, {"decimals": 1.5}):
+        with pytest.raises(ValueError, match=r"is unknown|decimals="):
+            published.to_frame(**wrong)
+
+
+def test_markdown_and_latex_hold_the_cells_of_the_frame(published):
+    frame = published.to_frame(others="n_parameters")
+    lines = published.to_markdown(others="n_parameters").splitlines()
+    assert len({line.replace("\\|", "").count("|") for line in lines}) == 1
+    assert lines[3].startswith(r"| b\|b | 3 | 95.0 ± 1.0 | 12,730 ± 0 | +4.0 |")
+    assert lines[2].startswith(r"| a\_plain & 5 % |")
+    latex = published.to_latex(others="n_parameters", caption="Gains", label="tab:gains")
+    assert r"a\_plain \& 5 \% & 3 & $91.0 \pm 1.0$ & $1{,}246 \pm 0$ &  &  &  \\" in latex
+    body = [line for line in latex.splitlines() if line.endswith(r"\\")]
+    cells = [re.split(r"(?<!\\)&", line) for line in body]
+    assert {len(row) for row in cells} == {frame.shape[1]}
+    for name in ("table", "tabular"):
+        assert latex.count(rf"\begin{{{name}}}") == latex.count(rf"\end{{{name}}}") == 1
+    assert r"\caption{Gains}" in latex
+    assert r"\label{tab:gains}" in latex
+    assert "table}" not in published.to_latex()
+
+
+def test_tiny_p_values_and_negative_zeros():
+    seeds = np.arange(10)
+    rng = np.random.default_rng(0)
+    base = rng.uniform(0.8, 0.9, 10)
+    table = Comparison(
+        {
+            "estimator": np.repeat(["base", "better", "same"], 10),
+            "seed": np.tile(seeds, 3),
+            "accuracy": np.concatenate(
+                [base, base + rng.uniform(0.09, 0.1, 10), base - 1e-6 * rng.uniform(size=10)]
+            ),
+        }
+    ).to_frame()
+    assert list(table["p (Holm)"])[1] == "< 0.001"
+    assert list(table["gain, points"])[2] == "+0.0"

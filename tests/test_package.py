@@ -16,6 +16,7 @@ ALLOWED = {
     "atomic": set(),
     "augmentation": {"checks", "images"},
     "cluster": set(),
+    "durations": set(),
     "fingerprints": {"targets"},
     "checks": set(),
     "exceptions": set(),
@@ -95,6 +96,7 @@ ALLOWED = {
             "checks",
             "cluster",
             "distillation",
+            "durations",
             "fingerprints",
             "images",
             "losses",
@@ -112,7 +114,9 @@ ALLOWED = {
         "training",
         "unlabelled",
     },
-    "evaluation": {"checks", "cluster", "datasets", "fingerprints", "persistence", "targets"},
+    "evaluation": {
+        *("checks", "cluster", "datasets", "durations", "fingerprints", "persistence", "targets"),
+    },
     "plotting": {"checks", "evaluation"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))

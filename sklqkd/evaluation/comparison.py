@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from importlib import import_module
+from collections.abc import Hashable
 from numbers import Real
 
 import numpy as np
 from scipy import stats
-from sklearn.utils import Bunch
 
-from ..checks import LARGEST
+from .publication import PublicationMixin
+from .tables import as_columns, as_scores, as_table, check_table
 
 __all__ = [
     "METRICS",
@@ -36,7 +35,7 @@ METRICS = (
 )
 
 
-class Comparison:
+class Comparison(PublicationMixin):
     """The runs of several classifiers on the same data with the same seeds.
 
     Returned by :func:`sklqkd.evaluation.compare`; a table that was saved is read back by
@@ -230,56 +229,6 @@ class Comparison:
             raise ValueError(f"baseline={name!r} is none of the estimators {self._names}.")
 
 
-def check_table(results) -> None:
-    """Raise a TypeError for what is neither a DataFrame nor a dict."""
-    if not isinstance(results, Mapping) and not hasattr(results, "columns"):
-        raise TypeError(
-            f"The results are neither a DataFrame nor a dict of columns; they are "
-            f"{type(results).__name__}."
-        )
-
-
-def as_columns(results) -> dict[str, np.ndarray]:
-    """Return the columns of a table as arrays of one length.
-
-    Raises
-    ------
-    TypeError
-        If it is neither a DataFrame nor a dict.
-    ValueError
-        If its columns are not lists of one length.
-    """
-    check_table(results)
-    try:
-        columns = {str(name): np.asarray(results[name]) for name in results}
-    except ValueError as error:
-        raise ValueError(f"The results have a column of unequal rows: {error}") from error
-    shapes = {name: values.shape for name, values in columns.items()}
-    if len(set(shapes.values())) > 1 or any(len(shape) != 1 for shape in shapes.values()):
-        raise ValueError(f"The columns of the results are no lists of one length: {shapes}.")
-    return columns
-
-
-def as_scores(values, name="scores") -> np.ndarray:
-    """Return scores as floats; NaN stands for one that does not exist.
-
-    Raises
-    ------
-    ValueError
-        If they are no numbers of up to 1e12 in size, or rows of unequal length.
-    """
-    try:
-        scores = np.asarray(values)
-        if scores.dtype.kind not in "biufO":
-            raise TypeError(f"their type is {scores.dtype}")
-        scores = scores.astype(float)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"{name!r} has values that are no numbers: {error}") from error
-    if (np.abs(scores) > LARGEST).any():
-        raise ValueError(f"{name!r} has values over {LARGEST:.0e} in size.")
-    return scores
-
-
 def _in_order(columns, name):
     """Return the different values in order of appearance, and the place of each in that list."""
     places: dict = {}
@@ -369,12 +318,3 @@ def check_level(confidence_level) -> None:
     """Raise a ValueError for a confidence level outside (0, 1)."""
     if not isinstance(confidence_level, Real) or not 0 < float(confidence_level) < 1:
         raise ValueError(f"confidence_level={confidence_level!r} is not between 0 and 1.")
-
-
-def as_table(columns):
-    """Return columns as a DataFrame, or as a Bunch of arrays where pandas is not installed."""
-    try:
-        pandas = import_module("pandas")
-    except ImportError:
-        return Bunch(**{name: np.asarray(values) for name, values in columns.items()})
-    return pandas.DataFrame(columns)

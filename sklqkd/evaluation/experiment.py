@@ -20,6 +20,7 @@ from ..datasets import take_per_class
 from ..fingerprints import Learnt, fingerprint
 from ..targets import is_fitted
 from .comparison import Comparison
+from .progress import Progress
 from .runs import Run, evaluate
 from .store import Store
 
@@ -90,7 +91,8 @@ def compare(
     n_jobs : int, default=None
         Number of runs at a time, by joblib; any ``joblib.parallel_config`` holds.
     verbose : int, default=0
-        If positive, print a line per finished run.
+        If positive, print a line per finished run, with how many there are and about how long the
+        others take.
     checkpoint : path-like, default=None
         Folder that each finished run is written to at once, so that the same call goes on where an
         earlier one was cut off, with more seeds or estimators too. All workers must see it.
@@ -191,15 +193,13 @@ def compare(
         store = _open_store(checkpoint, shared, named, fit_params)
         finished = store.read()
     missing = [run for run in runs if run.key not in finished]
-    if verbose and len(missing) < len(runs):
-        print(f"[compare] {len(runs) - len(missing)} of {len(runs)} runs are in {checkpoint}")
 
     data = place((X, y, X_test, y_test), n_jobs)
     placed = {}
     for name in {run.name for run in missing}:
         parts = named[name], fit_params.get(name, {}), labels[name]
         placed[name] = [place(part, n_jobs) for part in parts]
-    outcomes = Parallel(n_jobs=n_jobs)(
+    calls = (
         delayed(evaluate)(
             run,
             placed[run.name][0],
@@ -208,10 +208,11 @@ def compare(
             teacher is None,
             store,
             error_score,
-            verbose,
         )
         for run in missing
     )
+    progress = Progress(len(runs), len(runs) - len(missing), checkpoint) if verbose else None
+    outcomes = _outcomes(calls, n_jobs, missing, progress)
     failures = [failure for _, failure in outcomes if failure]
     if failures:
         warnings.warn(
@@ -224,6 +225,23 @@ def compare(
     rows = [finished.get(run.key) or done[run.key] for run in runs]
     columns = {name: [row[name] for row in rows] for name in rows[0]}
     return Comparison(columns, baseline=baseline)
+
+
+def _outcomes(calls, n_jobs, runs, progress):
+    """Return what :func:`.runs.evaluate` returns of each run, in the order of `runs`."""
+    if progress is None:
+        return Parallel(n_jobs=n_jobs)(calls)
+    try:
+        parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered")
+    except ValueError:  # joblib's backend has all results at the end
+        parallel = Parallel(n_jobs=n_jobs)
+    names = {run.key: run.where for run in runs}
+    found = {}
+    for row, failure in parallel(calls):
+        key = row["estimator"], row["seed"], row["fold"]
+        found[key] = row, failure
+        progress.add(names[key], row, failure is not None)
+    return [found[run.key] for run in runs]
 
 
 def check_estimators(estimators) -> dict:

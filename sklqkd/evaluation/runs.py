@@ -39,6 +39,12 @@ class Run:
         """Name, seed and fold."""
         return self.name, self.seed, self.fold
 
+    @property
+    def where(self):
+        """The same, in words."""
+        fold = "" if self.test is None else f", fold {self.fold}"
+        return f"{self.name}, seed {self.seed}{fold}"
+
 
 def _seeded(estimator, seed):
     """Return a clone with the seed as every random state, but those of a fitted teacher."""
@@ -57,9 +63,7 @@ def _seeded(estimator, seed):
     return copy.set_params(**dict.fromkeys(states, seed)) if states else copy
 
 
-def evaluate(
-    run, estimator, data, fit_params, teacher_labels, own_teacher, store, error_score, verbose
-):
+def evaluate(run, estimator, data, fit_params, teacher_labels, own_teacher, store, error_score):
     """Fit and measure.
 
     Parameters
@@ -78,7 +82,6 @@ def evaluate(
     store : Store or None
         Where the row is kept.
     error_score : "raise" or np.nan
-    verbose : int
 
     Returns
     -------
@@ -91,7 +94,6 @@ def evaluate(
     X, y, X_test, y_test = here(data)
     row: dict = {"estimator": run.name, "seed": run.seed, "fold": run.fold}
     row.update(dict.fromkeys(METRICS, np.nan), best_params="")
-    where = f"{run.name}, seed {run.seed}" + ("" if run.test is None else f", fold {run.fold}")
     try:
         model = _seeded(estimator, run.seed)
         fit_params = _check_method_params(X, fit_params, run.train)
@@ -109,14 +111,9 @@ def evaluate(
         if error_score == "raise":
             raise
         row.update(dict.fromkeys(METRICS, np.nan))
-        if verbose:
-            print(f"[compare] {where}: failed", flush=True)
-        return row, f"{where}\n{traceback.format_exc()}"
+        return row, f"{run.where}\n{traceback.format_exc()}"
     if store is not None:
         store.write(row)
-    if verbose:
-        seconds = row["fit_seconds"]
-        print(f"[compare] {where}: accuracy {row['accuracy']:.4f}, fit {seconds:.1f} s", flush=True)
     return row, None
 
 

@@ -6,6 +6,8 @@ import math
 import time
 from numbers import Number
 
+from ..durations import in_words
+
 __all__ = ["Progress"]
 
 
@@ -81,12 +83,6 @@ class Progress:
         if self._best > -math.inf:
             line += f", best mean score {self._best:.4f}"
         if self.n_done == self.n_fits:
-            return f"{line}, took {_duration(elapsed)}"
+            return f"{line}, took {in_words(elapsed)}"
         per_fit = elapsed / max(1, self.n_done - self._n_before)
-        return f"{line}, about {_duration(per_fit * (self.n_fits - self.n_done))} left"
-
-
-def _duration(seconds):
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+        return f"{line}, about {in_words(per_fit * (self.n_fits - self.n_done))} left"
