@@ -33,7 +33,7 @@ ALLOWED = {
     "gates": {"statevector"},
     "feature_scaling": set(),
     "statevector": set(),
-    "datasets": {"random_states"},
+    "datasets": {"checks", "random_states"},
     "teacher_checks": set(),
     "targets": {"checks", "teacher_checks"},
     "unlabelled": set(),
