@@ -1,4 +1,9 @@
-"""Callbacks for the students, on scikit-learn's protocol: a fit that survives its process."""
+"""Callbacks for the students, on scikit-learn's protocol: what watches, saves and ends a fit.
+
+``student.set_callbacks(...)`` takes any number of them, those of :mod:`sklearn.callback`, and plain
+functions: ``student.set_callbacks(lambda epoch: print(epoch.number, epoch.loss))``, see
+:class:`FunctionCallback`.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +15,25 @@ import numpy as np
 
 from ._version import __version__
 from .checks import check_path
+from .monitors import (
+    EarlyStopping,
+    Epoch,
+    FunctionCallback,
+    MLflowLogger,
+    OptunaPruning,
+    ProgressBar,
+)
 from .persistence import STATE_VERSION, checksum, replacing
 
-__all__ = ["Checkpoint"]
+__all__ = [
+    "Checkpoint",
+    "EarlyStopping",
+    "Epoch",
+    "FunctionCallback",
+    "MLflowLogger",
+    "OptunaPruning",
+    "ProgressBar",
+]
 
 
 class Checkpoint:

@@ -16,6 +16,7 @@ SCRIPTS = {
     "grid_search": (["--folds", "2"], ["grid_search.png"]),
     "own_ansatz": (["--seeds", "1"], ["own_ansatz.png"]),
     "own_teachers": (["--seeds", "1"], ["own_teachers.png"]),
+    "own_table": (["--seeds", "1"], ["own_table.png", "own_table.csv", "own_table.joblib"]),
     "pipeline": (["--folds", "2"], ["pipeline.png"]),
     "save_and_load": ([], ["save_and_load.png", "student.joblib", "student.skops"]),
     "unlabelled_images": (["--seeds", "1"], ["unlabelled_images.png"]),

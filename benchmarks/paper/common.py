@@ -17,6 +17,7 @@ from pathlib import Path
 
 import joblib
 import numpy as np
+import own_data
 import torch
 from sklearn.model_selection import train_test_split
 
@@ -28,6 +29,8 @@ CACHE = Path(os.environ.get("SKLQKD_CACHE", Path(__file__).parent / "cache"))
 PER_CLASS = 150  # labelled training images of each class for a student, as in the paper
 #: Epochs of the teachers; the paper trains 10 on six times as many images.
 LENET_EPOCHS, ALEXNET_EPOCHS = 20, 3
+#: What --data named: parts and the shape of an image.
+OWN: dict[str, tuple] = {}
 
 
 @dataclass
@@ -61,6 +64,8 @@ class Task:
     def title(self) -> str:
         """What a table calls it: MNIST 0-5."""
         names = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "cifar10": "CIFAR-10"}
+        if self.name in OWN:
+            return self.name.rpartition("-")[0]
         name = names.get(self.name, self.name)
         return name if self.n_classes == 10 else f"{name} 0-{self.n_classes - 1}"
 
@@ -72,8 +77,11 @@ def first_of_each_class(y: np.ndarray, per_class: int) -> np.ndarray:
 
 
 def load(name: str, n_classes: int = 10, *, per_class_of_test: int | None = None) -> Task:
-    """Return a data set's first classes: "mnist", "fashion_mnist", "cifar10" or "digits"."""
-    if name == "digits":
+    """Return a data set's first classes: "mnist", "fashion_mnist", "cifar10", "digits" or OWN."""
+    if name in OWN:
+        (X, y, X_test, y_test), shape = OWN[name]
+        n_classes = min(n_classes, len(np.unique(y)))
+    elif name == "digits":
         bunch = datasets.load_digits()
         parts = train_test_split(
             bunch.data, bunch.target, test_size=0.3, stratify=bunch.target, random_state=0
@@ -180,13 +188,21 @@ def get_teacher(
 
 
 def parse(description: str, **defaults) -> argparse.Namespace:
-    """Parse the options that all commands have: --quick, --seeds, --n-jobs, --output."""
+    """Parse the options that all commands have; `data` becomes a name for :func:`load`."""
     parser = argparse.ArgumentParser(description=description.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a smoke run on the embedded digits")
     parser.add_argument("--seeds", type=int, default=defaults.get("seeds", 10))
     parser.add_argument("--n-jobs", type=int, default=2)
     parser.add_argument("--output", type=Path, default=RESULTS)
+    own_data.add_options(parser)
     options = parser.parse_args()
+    if options.data:
+        how = {"size": options.size, "test_size": options.test_size, "split": options.split}
+        options.data, *parts = own_data.read(options.data, **how)
+        OWN[options.data] = tuple(parts)
+        if options.output == RESULTS:  # those of the paper's data stay
+            options.output = RESULTS / "own" / options.data
+        print(f"writing to {options.output}")
     if options.quick:
         options.seeds = min(options.seeds, 2)
     options.output.mkdir(parents=True, exist_ok=True)

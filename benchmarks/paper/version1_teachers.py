@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas
-from common import CACHE, get_teacher, markdown, parse, percent, provenance
+from common import CACHE, get_teacher, load, markdown, parse, percent, provenance
 from sklearn.model_selection import StratifiedShuffleSplit
 from version1 import HONEST, REST, ROWS, SELECTION_SEED, Row, make_student
 
@@ -103,6 +103,8 @@ def reproduce(row, options):
 def main():
     options = parse(__doc__)
     rows = [Row("digits", 4, 3)] if options.quick else ROWS
+    if options.data:
+        rows = [Row(options.data, load(options.data, 8).n_classes, n) for n in (3, 4)]
     found = [reproduce(row, options) for row in rows]
     lines = [
         "# Version 1 with a teacher that knows more",

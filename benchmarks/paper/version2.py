@@ -7,7 +7,8 @@ a minute. Finished fits are kept in ``cache/runs``, so a second call goes on whe
 delete that folder to fit anew.
 
 What is chosen (loss, temperature, lam, number of layers) is chosen on training images that are held
-out; test images are scored once, at the end.
+out; test images are scored once, at the end. ``--data`` takes data of your own, see
+``own_data.py``.
 """
 
 from __future__ import annotations
@@ -266,7 +267,7 @@ def report(ablation, final, tried, parameters, tasks, qubits, per_class, epochs)
     head += ["chosen", "target, %", "fit, s"]
     counted = ["data", "qubits", "published circuit: quantum", "classical"]
     counted += ["default circuit: quantum", "classical", "teacher"]
-    return f"""# Version 2: 10 classes, 4 and 8 qubits
+    return f"""# Version 2: {tasks[0].n_classes} classes, {" and ".join(map(str, qubits))} qubits
 
 ## Reducers and encodings, {per_class} images per class
 
@@ -321,7 +322,7 @@ def main():
     if options.quick:
         names, qubits, options.per_class = ("digits",), (4,), 20
         options.epochs, options.n_jobs = 10, 1  # starting workers takes longer
-    tasks = [load(name) for name in names]
+    tasks = [load(name) for name in ([options.data] if options.data else names)]
     ablation, final, tried, parameters = [], [], [], []
     for task in tasks:
         for n_qubits in qubits:

@@ -152,7 +152,7 @@ def reproduce(task, known, n_qubits, options):
 def main():
     options = parse(__doc__)
     options.epochs = 4 if options.quick else EPOCHS
-    task = load("digits" if options.quick else "cifar10")
+    task = load(options.data or ("digits" if options.quick else "cifar10"))
     known = lessons(task, options.quick)
     found = [reproduce(task, known, n, options) for n in ((4,) if options.quick else (4, 8))]
     text = [

@@ -8,7 +8,8 @@ embedded digits; it writes to a temporary folder unless --output is given. Finis
 in ``cache/``, so that a second call goes on where one was stopped.
 
 Temperature, lam, loss and epochs are chosen by cross-validation on labelled training images (see
-`choose` in ``where_it_pays_runs.py``); test images are for scoring.
+`choose` in ``where_it_pays_runs.py``); test images are for scoring. ``--data`` takes data of your
+own, see ``own_data.py``.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import where_it_pays_figures as figures
 import where_it_pays_report as report
@@ -67,6 +69,7 @@ class Plan:
 
     def __init__(self, task, chosen, classical, quick):
         n, n_most = chosen.labelled.per_class, len(task.y)
+        n_of_class = np.bincount(task.y)
         self.plain = Arm(per_class=n)
         self.chosen = chosen
         steps = round(EPOCHS_WITH_REST * n_most / len(task.few(n)))
@@ -88,9 +91,10 @@ class Plan:
         self.sizes = {
             size: {label: replace(arm, per_class=size, drawn=True) for label, arm in trio.items()}
             for size in ((5, n) if quick else (10, 30, 100, n, 300, 1000))
+            if size == n or size <= n_of_class.min()
         }
-        if not quick:
-            del self.sizes[1000][WITH_REST]  # no others are left
+        if (most := n_of_class.max()) in self.sizes:
+            del self.sizes[most][WITH_REST]  # no others are left
         self.settings = self._settings(quick)
         default = Arm(loss="hinton", temperature=3.0, lam=0.5, per_class=n)
         taught = {DISTILLED: default, WITH_REST: default.with_rest()}
@@ -178,6 +182,7 @@ def main():
         options.output = Path(tempfile.mkdtemp())
         print(f"writing to {options.output}")
     names = ("digits",) if options.quick else ("mnist", "fashion_mnist")
+    names = (options.data,) if options.data else names
     studies = [study(name, options) for name in names]
     found = {each.results["data"].iloc[0]: each for each, *_ in studies}
     stem = options.output / "where_it_pays"

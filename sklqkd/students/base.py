@@ -22,6 +22,7 @@ from ..augmentation import AUGMENTATIONS
 from ..distillation import teach
 from ..images import check_rows
 from ..losses import DISTILLATION_LOSSES, DistillationLoss, log_softmax
+from ..monitors.functions import as_callback
 from ..persistence import VersionedState
 from ..targets import is_fitted, teacher_word
 from ..threads import one_thread
@@ -100,6 +101,29 @@ class Student(VersionedState, CallbackSupportMixin, ClassifierMixin, BaseEstimat
             The student.
         """
         return fitting.partial_fit(self, X, y, classes, sample_weight)
+
+    def set_callbacks(self, *callbacks):
+        """Set what watches the fits, see :mod:`sklqkd.callbacks`.
+
+        Parameters
+        ----------
+        *callbacks : callback or callable
+            Callbacks of scikit-learn's protocol, or functions that get a
+            :class:`sklqkd.callbacks.Epoch` after each epoch, and end the training by returning
+            true. None at all removes those that are set. To save a student with a lambda among
+            them, remove them before.
+
+        Returns
+        -------
+        self : object
+            The student.
+
+        Raises
+        ------
+        TypeError
+            If one is neither.
+        """
+        return super().set_callbacks(*map(as_callback, callbacks))
 
     def decision_function(self, X):
         """Return the class logits.

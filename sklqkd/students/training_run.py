@@ -106,6 +106,7 @@ class TrainingRun:
     ):
         self.student = student
         self.classes = classes
+        self.notes: dict = {}  # what callbacks keep for this fit, by their id
         generator = random_generator(student.random_state)
         self.rng = numpy_generator(generator)
         self.architecture = architecture = student._architecture(self.rng)
