@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         PoolingReducer,
         TeacherReducer,
     )
+    from .references import citation
     from .search import DistilledQNNClassifierCV
     from .students import (
         DistilledLinearClassifier,
@@ -61,6 +62,7 @@ __all__ = [
     "TorchTeacher",
     "__version__",
     "callbacks",
+    "citation",
     "datasets",
     "evaluation",
     "exceptions",
@@ -86,6 +88,7 @@ _HOME = {
     "ResNetClassifier": "teachers",
     "TeacherReducer": "reducers",
     "TorchTeacher": "teachers",
+    "citation": "references",
 }
 
 

@@ -26,6 +26,7 @@ ALLOWED = {
     "monitors": {"durations"},
     "callbacks": {"_version", "checks", "monitors", "persistence"},
     "proportions": set(),
+    "references": {"_version"},
     "random_states": set(),
     "schedules": set(),
     "threads": set(),

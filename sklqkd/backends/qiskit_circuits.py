@@ -12,7 +12,7 @@ import numpy as np
 
 from ..gates import GateCircuit
 
-__all__ = ["quantum_circuit"]
+__all__ = ["probabilities", "quantum_circuit"]
 
 #: PennyLane's names of the gates, and the methods of a QuantumCircuit.
 _QISKIT_NAMES = {
@@ -70,3 +70,23 @@ def quantum_circuit(circuit: GateCircuit, angles: Sequence):
             angle = float(angle) if isinstance(angle, (int, float, np.number)) else angle
             getattr(result, _QISKIT_NAMES[gate.name])(angle, *gate.wires)
     return result
+
+
+def probabilities(circuit) -> np.ndarray:
+    """Return the probabilities of the basis states as Qiskit computes them, without a device.
+
+    Parameters
+    ----------
+    circuit : qiskit.QuantumCircuit
+        Without measurements.
+
+    Returns
+    -------
+    probabilities : ndarray of shape (2^n,)
+        Qubit 0 is the most significant bit, as in PennyLane.
+    """
+    from qiskit.quantum_info import Statevector
+
+    n_qubits = circuit.num_qubits
+    found = Statevector(circuit).probabilities()
+    return found.reshape([2] * n_qubits).transpose(range(n_qubits)[::-1]).ravel()

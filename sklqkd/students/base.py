@@ -187,6 +187,51 @@ class Student(VersionedState, CallbackSupportMixin, ClassifierMixin, BaseEstimat
         indices = self._logits(X).argmax(axis=1)
         return self.classes_[indices]
 
+    def selfcheck(self, X, y=None, *, teacher_logits=None, n_rows=8):
+        """Hold the fitted student against computations that share no code with it.
+
+        Its logits, on the exact simulator, are compared with those of its gates on PennyLane's
+        ``default.qubit`` and in Qiskit, and with those of its saved and loaded self; its gradient
+        with finite differences of its loss. What is not installed is skipped, with the reason.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Flattened images, such as those that it will be used on.
+        y : array-like of shape (n_samples,), default=None
+            Their labels, for the loss; ``None`` for its own predictions.
+        teacher_logits : array-like of shape (n_samples, n_classes), default=None
+            What the teacher says of them, for the loss of a student that has no fitted teacher.
+        n_rows : int, default=8
+            So many rows are checked, spread over `X`.
+
+        Returns
+        -------
+        report : SelfCheck
+            ``report.ok`` says whether all is well; printed, it is a table of the largest
+            differences. Those of logits are absolute, that of the gradient in units of its length.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            For images that it cannot predict, or labels that it does not know.
+
+        Examples
+        --------
+        >>> from sklqkd import QNNClassifier
+        >>> from sklqkd.datasets import load_digits
+        >>> X, y = load_digits(return_X_y=True)
+        >>> student = QNNClassifier(max_iter=2, random_state=0).fit(X, y)
+        >>> report = student.selfcheck(X, y)
+        >>> report.ok, report["saved and loaded"].difference
+        (True, 0.0)
+        """
+        from .selfcheck import selfcheck
+
+        return selfcheck(self, X, y, teacher_logits, n_rows)
+
     @property
     def head_coef_(self):
         """Coefficients of the linear head, (n_classes, n_outputs)."""

@@ -209,9 +209,9 @@ default="fc"
     def _architecture(self, rng):
         return LinearArchitecture(self.n_components)
 
-    def _fitted_network(self):
+    def _fitted_network(self, front_end=None):
         architecture = LinearArchitecture(self.n_components_, np.float64)
-        return architecture.network(self.n_components_, len(self.classes_))
+        return architecture.network(self.n_components_, len(self.classes_), front_end)
 
 
 class DistilledMLPClassifier(_ClassicalStudent):
@@ -405,6 +405,6 @@ default="fc"
     def _architecture(self, rng):
         return HiddenArchitecture(self.n_components, self.hidden_units)
 
-    def _fitted_network(self):
+    def _fitted_network(self, front_end=None):
         architecture = HiddenArchitecture(self.n_components_, self.hidden_units_, np.float64)
-        return architecture.network(self.n_components_, len(self.classes_))
+        return architecture.network(self.n_components_, len(self.classes_), front_end)

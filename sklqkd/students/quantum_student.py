@@ -64,14 +64,14 @@ class QuantumStudent(Student):
         circuit |= {name: value for name, value in added.items() if value != ADDED[name]}
         return QuantumArchitecture(self, circuit, rng)
 
-    def _fitted_network(self):
+    def _fitted_network(self, front_end=None):
         # The backend is that which the student is set to now, whatever it was trained on.
         settings = map(str, (self.backend, self.device, self.shots, self.backend_options))
         if tuple(settings) != (EXACT, "cpu", "None", "None"):
             self._validate_params()  # they may have been set after the fit
         rng = numpy_generator(self.random_state)
         architecture = QuantumArchitecture(self, self.circuit_, rng, np.float64)
-        return architecture.network(architecture.n_components, len(self.classes_))
+        return architecture.network(architecture.n_components, len(self.classes_), front_end)
 
 
 class QuantumArchitecture:
