@@ -26,7 +26,7 @@ class Implementation:
     ----------
     name : str
     trains, is_checked : bool
-        Whether it can train, and whether it computes the model (a floor does not).
+        Whether it can train, and whether it computes the model (a part of it does not).
     tolerance : float
         Largest difference of a logit or of a gradient, relative to the largest of them.
     inference_rows : int
@@ -544,9 +544,9 @@ class Aer(Implementation):
 
 
 class MatrixFloor(Implementation):
-    """Floor: three products of a complex64 2^n x 2^n matrix with the batch, nothing else."""
+    """Three products of a complex64 2^n x 2^n matrix with the batch, nothing else."""
 
-    name = "3 products (floor)"
+    name = "3 matrix products (NumPy)"
     is_checked = False
     most_qubits, limit = 10, "the matrix is too large"
 
@@ -563,9 +563,9 @@ class MatrixFloor(Implementation):
 
 
 class HeadFloor(_Torch):
-    """Floor: Linear, cross-entropy and Adam in torch, no circuit."""
+    """Linear, cross-entropy and Adam in torch, no circuit."""
 
-    name = "Linear + Adam (floor)"
+    name = "Linear + Adam (torch)"
     is_checked = False
     states_per_qubit = 0
 

@@ -202,10 +202,9 @@ def draw(curves, path):
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
-    for (name, curve), colour, marker in zip(
-        curves.items(), ("#0072B2", "#D55E00"), "os", strict=False
-    ):
+    plt.style.use("sklqkd.plotting.style")
+    figure, axes = plt.subplots(figsize=(7, 4.5))
+    for (name, curve), colour, marker in zip(curves.items(), ("C0", "C1"), "os", strict=False):
         axes.plot(curve.keys(), curve.values(), color=colour, marker=marker, label=name)
     longest = max(max(curve) for curve in curves.values())
     axes.plot([1, longest], [1, longest], color="#808080", linestyle=":", label="one by one")
@@ -216,9 +215,7 @@ def draw(curves, path):
         ylabel="cost, in fits of one",
         title="Cost of a stack of candidates, 4 qubits, one core",
     )
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
+    axes.legend()
     figure.savefig(path, dpi=150)
 
 

@@ -211,11 +211,11 @@ def draw(results, path, batch):
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
+    plt.style.use("sklqkd.plotting.style")
     medians = results.medians(STEP, RING)
     names = [make.name for make in peers.IMPLEMENTATIONS]
-    # Okabe and Ito's colours, which colour-blind readers can tell apart.
-    colours = ["#000000", "#E69F00", "#009E73", "#0072B2", "#D55E00", "#CC79A7", "#56B4E9"]
-    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+    colours = ["C7", "C5", "C2", "C0", "C1", "C4", "C6"]
+    figure, axes = plt.subplots(figsize=(8.5, 5))
     n_curves = 0
     for name in names:
         points = [
@@ -224,11 +224,13 @@ def draw(results, path, batch):
         if not points or name == "PennyLane TorchLayer":  # the same curve as PennyLane torch
             continue
         style = {"color": "#808080", "linestyle": ":" if "3" in name else "--", "marker": "."}
-        if "floor" not in name:
+        is_part = name in ("3 matrix products (NumPy)", "Linear + Adam (torch)")
+        if not is_part:
             style = {"color": colours[n_curves], "marker": "osD^vPX"[n_curves], "markersize": 5}
             n_curves += 1
         width = 2.5 if name == "sklqkd" else 1.5
-        axes.plot(*np.transpose(points), linewidth=width, label=name, **style)
+        label = f"for scale: {name}" if is_part else name
+        axes.plot(*np.transpose(points), linewidth=width, label=label, **style)
     axes.set(
         yscale="log",
         xlabel="qubits",
@@ -236,8 +238,6 @@ def draw(results, path, batch):
         title=f"Cost of a training step, batch {batch}, one thread",
         xticks=sorted({n for n, _ in medians}),
     )
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
     handles, labels = axes.get_legend_handles_labels()
     shown = {n for n, b in medians if b == batch and n <= 8}
     costs = [np.interp(max(shown), *handle.get_data()) for handle in handles]
@@ -247,6 +247,5 @@ def draw(results, path, batch):
         [labels[i] for i in order],
         loc="center left",
         bbox_to_anchor=(1, 0.5),
-        frameon=False,
     )
     figure.savefig(path, dpi=150)

@@ -1,4 +1,5 @@
 """A search on several machines: scikit-learn's interface, joblib's Dask backend.
+==============================================================================
 
 Starts a cluster of local processes, or uses the one whose scheduler is named. Students are put into
 stacks, and each stack is a task of the cluster; the images are sent to a machine once. Workers may
@@ -15,7 +16,6 @@ import time
 from pathlib import Path
 
 import joblib
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 from dask.distributed import Client, LocalCluster
 from sklearn.ensemble import RandomForestClassifier
@@ -24,14 +24,13 @@ from sklearn.model_selection import train_test_split
 from sklqkd import DistilledQNNClassifier, datasets
 from sklqkd.search import StackedGridSearchCV
 
-mpl.use("Agg")
-
 GRID = {
     "reducer": ["pca", "fc"],
     "temperature": [1, 2, 4, 8],
     "lam": [0.1, 0.5, 0.9],
     "learning_rate_init": [0.01, 0.03],
 }
+plt.style.use("sklqkd.plotting.style")
 
 
 def main():
@@ -40,7 +39,7 @@ def main():
     parser.add_argument("--workers", type=int, default=2, help="processes of the local cluster")
     parser.add_argument("--dataset", choices=["digits", "mnist"], default="digits")
     parser.add_argument("--checkpoint", help="file of finished fits, to go on from")
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--output", type=Path, default=Path("example_results"))
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
 
@@ -66,13 +65,24 @@ def main():
     scores = 100 * search.cv_results_["mean_test_score"]
     print(f"Best settings: {search.best_params_}, cross-validated accuracy {scores.max():.1f} %,")
     print(f"on the test images {100 * search.score(X_test, y_test):.1f} %.")
-    figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
-    for reducer, marker in zip(GRID["reducer"], "os", strict=True):
-        chosen = search.cv_results_["param_reducer"] == reducer
-        axes.plot(sorted(scores[chosen], reverse=True), marker, label=f"reducer={reducer!r}")
-    axes.set(xlabel="candidates, the best first", ylabel="cross-validated accuracy, %")
-    axes.legend()
-    figure.savefig(options.output / f"distributed_search_{options.dataset}.png")
+    tried = zip(search.cv_results_["params"], scores, strict=True)
+    best = {}  # over the learning rates
+    for setting, score in tried:
+        key = setting["reducer"], setting["lam"], setting["temperature"]
+        best[key] = max(score, best.get(key, 0))
+    figure, panels = plt.subplots(1, 2, figsize=(8, 3.6), sharey=True)
+    for axes, reducer in zip(panels, GRID["reducer"], strict=True):
+        for lam, marker in zip(GRID["lam"], "o^s", strict=True):
+            curve = [best[reducer, lam, value] for value in GRID["temperature"]]
+            axes.plot(GRID["temperature"], curve, marker=marker, label=f"lam={lam}")
+        axes.set(title=f'reducer="{reducer}"', xlabel="temperature", xscale="log")
+        axes.set_xticks(GRID["temperature"], GRID["temperature"])
+        axes.minorticks_off()
+    panels[0].set_ylabel("cross-validated accuracy, %\n(better learning rate)")
+    panels[0].legend()
+    path = options.output / f"distributed_search_{options.dataset}.png"
+    figure.savefig(path)
+    print(f"Written: {path}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 """An ensemble of teachers: the mean of their probabilities (equation 16 of arXiv:2311.13810).
+===========================================================================================
 
 scikit-learn's VotingClassifier does it, and FrozenEstimator keeps it from training the nets again.
 The other way is a list of teachers, each with its own distillation loss.
@@ -13,9 +14,6 @@ from each other by less than the seeds do.
 import argparse
 from pathlib import Path
 
-import matplotlib as mpl
-
-mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.ensemble import VotingClassifier
@@ -25,10 +23,12 @@ from sklearn.model_selection import train_test_split
 from sklqkd import DistilledQNNClassifier, LeNetClassifier, ResNetClassifier
 from sklqkd.datasets import load_digits, take_per_class
 
+plt.style.use("sklqkd.plotting.style")
+
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--output", type=Path, default=Path("example_results"))
     parser.add_argument("--seeds", type=int, default=8)
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
@@ -58,20 +58,21 @@ def main():
             student = DistilledQNNClassifier(teacher, lam=0.5 if teacher else 0, random_state=seed)
             student.fit(X_few, y_few)
             scores.append(100 * student.score(X_test, y_test))
-        dots = axes.plot(np.full(len(scores), i), scores, "o", color="#0072B2", alpha=0.4)
+        dots = axes.plot(np.full(len(scores), i), scores, "o", color="C0", alpha=0.4)
         means = axes.plot(i, np.mean(scores), "k_", markersize=24)
         line = f"{name:12} students {np.mean(scores):.1f} % ± {np.std(scores):.1f}"
         if hasattr(teacher, "score"):
             accuracy = 100 * teacher.score(X_test, y_test)
-            squares = axes.plot(i, accuracy, "s", color="#D55E00")
+            squares = axes.plot(i, accuracy, "s", color="C1")
             line += f", the teacher itself {accuracy:.1f} %"
         print(line)
     axes.set_xticks(range(len(teachers)), teachers)
     axes.set(xlabel="teacher", ylabel="test accuracy, %", xlim=(-0.5, len(teachers) - 0.5))
     axes.legend(dots + means + squares, ["student, one seed", "students, mean", "the teacher"])
-    axes.grid(axis="y", alpha=0.3)
+    axes.grid(visible=False, axis="x")
     axes.set_title("4 qubits, digits, 10 labelled images per class")
     figure.savefig(options.output / "ensemble_of_teachers.png", dpi=100)
+    print(f"Written: {options.output / 'ensemble_of_teachers.png'}")
 
 
 if __name__ == "__main__":

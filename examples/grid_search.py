@@ -1,4 +1,5 @@
 """Which reducer suits which encoding: a grid search over both, as a heat map.
+===========================================================================
 
 Every pair of a reducer (how an image becomes a few features) and an encoding (how the features
 become a quantum state) is cross-validated on 20 labelled images per class. StackedGridSearchCV is
@@ -15,9 +16,6 @@ train, and needs more than so few images.
 import argparse
 from pathlib import Path
 
-import matplotlib as mpl
-
-mpl.use("Agg")
 import matplotlib.pyplot as plt
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import train_test_split
@@ -29,10 +27,12 @@ from sklqkd.search import StackedGridSearchCV
 ENCODINGS = ["amplitude", "qubit", "angle", "hadamard_ry"]
 REDUCERS = ["fc", "pca", "avg_pool", "max_pool", "crop"]
 
+plt.style.use("sklqkd.plotting.style")
+
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--output", type=Path, default=Path("example_results"))
     parser.add_argument("--folds", type=int, default=3)
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
@@ -54,6 +54,7 @@ def main():
     # scikit-learn varies the last name of the grid, in alphabetical order, fastest.
     scores = 100 * search.cv_results_["mean_test_score"].reshape(len(ENCODINGS), len(REDUCERS))
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    axes.grid(False)
     image = axes.imshow(scores, cmap="viridis", vmin=0, vmax=100)
     axes.set_xticks(range(len(REDUCERS)), REDUCERS)
     axes.set_yticks(range(len(ENCODINGS)), ENCODINGS)
@@ -65,6 +66,7 @@ def main():
     figure.colorbar(image, label="cross-validated accuracy, %", shrink=0.8)
     axes.set_title("4 qubits, digits, 20 labelled images per class")
     figure.savefig(options.output / "grid_search.png", dpi=100)
+    print(f"Written: {options.output / 'grid_search.png'}")
 
 
 if __name__ == "__main__":

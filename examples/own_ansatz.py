@@ -1,4 +1,5 @@
 """Your own circuit: a PennyLane template as the ansatz, drawn and compared with the default.
+==========================================================================================
 
 An ansatz is a function f(weights, wires) that applies PennyLane gates, with a `shape` that says how
 many weights it takes. It is compiled for the exact simulator, so it trains as fast as a named one.
@@ -13,9 +14,6 @@ work. A comparison of circuits needs such a control.
 import argparse
 from pathlib import Path
 
-import matplotlib as mpl
-
-mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pennylane as qml
@@ -36,11 +34,12 @@ def ising_chain(weights, wires):
 
 
 ising_chain.shape = lambda n_layers, n_wires: (n_layers, 2 * n_wires - 1)
+plt.style.use("sklqkd.plotting.style")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--output", type=Path, default=Path("example_results"))
     parser.add_argument("--seeds", type=int, default=8)
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
@@ -68,6 +67,7 @@ def main():
         axes.set_axis_off()
         axes.set_title(line.replace("; ", "\n"), fontsize=11)
     figure.savefig(options.output / "own_ansatz.png", dpi=100)
+    print(f"Written: {options.output / 'own_ansatz.png'}")
 
 
 if __name__ == "__main__":

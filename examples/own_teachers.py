@@ -1,4 +1,5 @@
 """Your own teachers: a torch network wrapped with skorch, and a random forest.
+============================================================================
 
 A teacher is any fitted classifier with `predict_proba`. The network here is written as torchvision
 writes its models (`features`, then `classifier`); one of torchvision's own goes the same way.
@@ -13,9 +14,6 @@ help by a point or two. The forest classifies better than the network, but does 
 import argparse
 from pathlib import Path
 
-import matplotlib as mpl
-
-mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -26,6 +24,8 @@ from torch import nn
 
 from sklqkd import DistilledQNNClassifier
 from sklqkd.datasets import load_digits, take_per_class
+
+plt.style.use("sklqkd.plotting.style")
 
 
 class SmallCNN(nn.Module):
@@ -40,7 +40,7 @@ class SmallCNN(nn.Module):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--output", type=Path, default=Path("example_results"))
     parser.add_argument("--seeds", type=int, default=8)
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
@@ -57,6 +57,7 @@ def main():
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(10, 3.4), layout="constrained")
     odd = network.predict_proba(X_test).max(axis=1).argmin()
     left.imshow(X_test[odd].reshape(8, 8), cmap="gray_r")
+    left.grid(visible=False)
     left.set(title=f"a test image: {y_test[odd]}", xticks=[], yticks=[])
     for i, (name, teacher) in enumerate(teachers.items()):
         seeds, lam = range(options.seeds), 0 if teacher is None else 0.5
@@ -73,6 +74,7 @@ def main():
     middle.legend(title="teacher")
     right.set(xticks=range(3), xticklabels=teachers, ylabel="students' accuracy, %", xmargin=0.3)
     figure.savefig(options.output / "own_teachers.png", dpi=100)
+    print(f"Written: {options.output / 'own_teachers.png'}")
 
 
 if __name__ == "__main__":

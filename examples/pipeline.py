@@ -1,4 +1,5 @@
 """A student behind other steps: a Pipeline with the teacher's logits, searched as a whole.
+========================================================================================
 
 The teacher looks at the images, but the last step of a pipeline sees what the steps before it made
 of them. So the teacher is asked beforehand, and its logits are passed to `fit` as
@@ -14,9 +15,6 @@ beyond the spread of the folds: a student without a trained reducer is too small
 import argparse
 from pathlib import Path
 
-import matplotlib as mpl
-
-mpl.use("Agg")
 import matplotlib.pyplot as plt
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import Pipeline
@@ -27,10 +25,12 @@ from sklqkd.datasets import load_digits, take_per_class
 COMPONENTS = [4, 6, 8]
 LAM = [0, 0.3, 0.6, 0.9]
 
+plt.style.use("sklqkd.plotting.style")
+
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--output", type=Path, default=Path("example_results"))
     parser.add_argument("--folds", type=int, default=5)
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
@@ -60,17 +60,15 @@ def main():
     means = 100 * search.cv_results_["mean_test_score"].reshape(shape)
     spreads = 100 * search.cv_results_["std_test_score"].reshape(shape)
     figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
-    styles = zip(COMPONENTS, ["#E69F00", "#009E73", "#0072B2"], "^so", strict=True)
-    for i, (n_components, colour, marker) in enumerate(styles):
+    for i, (n_components, marker) in enumerate(zip(COMPONENTS, "^so", strict=True)):
         label = f"{n_components} components"
-        axes.errorbar(
-            LAM, means[i], spreads[i], color=colour, marker=marker, capsize=3, label=label
-        )
+        axes.errorbar(LAM, means[i], spreads[i], marker=marker, label=label)
     axes.set(xlabel="lam, the weight of the teacher", ylabel="cross-validated accuracy, %")
     axes.set(xticks=LAM, title=f"mean and standard deviation of {options.folds} folds")
     axes.set_ylim(bottom=means.min() - 15)
     axes.legend(loc="lower center", ncols=3)
     figure.savefig(options.output / "pipeline.png", dpi=100)
+    print(f"Written: {options.output / 'pipeline.png'}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 """Shots, noise and wrongly read bits: are distilled students more robust, as the paper says.
+==========================================================================================
 
 Students are trained from labels alone, distilled, and distilled with noise injected. Each runs with
 few shots, and on Qiskit Aer with depolarised gates and with readout errors, also mitigated:
@@ -18,6 +19,7 @@ from sklqkd import DistilledQNNClassifier, LeNetClassifier, QNNClassifier
 from sklqkd.datasets import take_per_class
 
 INJECTED = {"shots": 300, "backend_options": {"depolarizing": 0.6}}
+GATES = (0, 0.003, 0.01, 0.02, 0.03, 0.05)
 FLIPS = (0, 0.05, 0.1, 0.2, 0.3)
 
 
@@ -27,11 +29,12 @@ def aer(shots=None, mitigation=False, **noise):
     return {"backend": "qiskit.aer", "shots": shots, "backend_options": options}
 
 
+SHOTS = (10, 30, 100, 300, 1000, 5000)
 SWEEPS = (  # what is varied, its values, the parameters that a value stands for
-    ("shots", (10, 30, 100, 300, 1000, 5000), lambda n: {"shots": n, "backend_options": None}),
-    ("depolarised gates", (0, 0.003, 0.01, 0.02, 0.03, 0.05), lambda p: aer(depolarizing=p)),
-    ("readout error", FLIPS, lambda p: aer(readout=p)),
-    ("readout error, mitigated", FLIPS, lambda p: aer(5000, mitigation=True, readout=p)),
+    ("shots per image", SHOTS, lambda n: {"shots": n, "backend_options": None}),
+    ("depolarizing probability of a gate", GATES, lambda p: aer(depolarizing=p)),
+    ("probability that a bit is misread", FLIPS, lambda p: aer(readout=p)),
+    ("the same, mitigated (5,000 shots)", FLIPS, lambda p: aer(5000, mitigation=True, readout=p)),
 )
 
 
@@ -39,7 +42,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--dataset", default="digits", choices=["digits", "mnist", "fashion_mnist"])
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--output", type=Path, default=Path("example_results"))
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     stem = options.output / f"shots_and_noise_{options.dataset}"
@@ -53,7 +56,7 @@ def main():
     seeds, fits = range(options.seeds), []
     for student in students.values():
         fits.append([clone(student).set_params(random_state=seed).fit(*few) for seed in seeds])
-    plt.style.use("tableau-colorblind10")
+    plt.style.use("sklqkd.plotting.style")
     figure, panels = plt.subplots(1, 4, figsize=(14, 4), layout="constrained", sharey=True)
     table = f"| | {' | '.join(students)} |\n| --- |{' ---: |' * len(students)}\n"
     for axes, (label, values, parameters) in zip(panels, SWEEPS, strict=True):
@@ -61,8 +64,8 @@ def main():
         for i, j, k in np.ndindex(scores.shape):
             student = fits[i][k].set_params(**parameters(values[j]))
             scores[i, j, k] = 100 * student.score(test.data[:500], test.target[:500])
-        for name, part, marker in zip(students, scores, "o^s", strict=True):
-            axes.errorbar(values, part.mean(1), part.std(1, ddof=1), label=name, marker=marker)
+        for name, part, look in zip(students, scores, ("C3o", "C0^", "C2s"), strict=True):
+            axes.errorbar(values, part.mean(1), part.std(1, ddof=1), fmt=f"{look}-", label=name)
         for value, part in zip(values, scores.swapaxes(0, 1), strict=True):
             cells = [f"{row.mean():.1f} ± {row.std(ddof=1):.1f}" for row in part]
             table += f"| {label} {value} | {' | '.join(cells)} |\n"
@@ -72,7 +75,7 @@ def main():
     command = f"plot_shots_and_noise.py --dataset {options.dataset} --seeds {len(seeds)}"
     stem.with_suffix(".md").write_text(f"{table}\nTest accuracy, %: `python examples/{command}`\n")
     figure.savefig(stem.with_suffix(".png"), dpi=100)
-    print(table)
+    print(f"{table}\nWritten: {stem}.md and .png")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 """A teacher, a plain quantum student and distilled ones on real images, in about a minute.
+========================================================================================
 
 A LeNet is trained on all images. Students of 4 qubits get the labels of a few of each class: one
 learns from these alone, one from the teacher too, and one also from what the teacher says of all
@@ -22,6 +23,8 @@ from sklqkd import datasets as data
 
 LOADERS = {"digits": data.load_digits, "mnist": data.fetch_mnist, "cifar10": data.fetch_cifar10}
 LOADERS["fashion_mnist"] = data.fetch_fashion_mnist
+COLOURS = "C3", "C0", "C1"
+plt.style.use("sklqkd.plotting.style")
 
 
 def main():
@@ -33,6 +36,7 @@ def main():
     per_class, epochs = (20, 200) if options.dataset == "digits" else (150, 50)
     train, test = (LOADERS[options.dataset](subset) for subset in ("train", "test"))
     X, y, on_test = train.data, train.target, (test.data, test.target)
+    print(f"{options.dataset}: {len(y):,} training images, {len(test.target):,} test images")
     few, _ = data.take_per_class(np.arange(len(y)), y, per_class)
     some = np.where(np.isin(np.arange(len(y)), few), y.astype(int), -1)  # -1: without a label
     common = {"image_shape": train.image_shape, "random_state": 0}
@@ -59,7 +63,7 @@ def main():
             monitor = ScoringMonitor(scoring={"%": lambda m, *_: 100 * m.score(*on_test)})
             clone(model).set_callbacks(monitor).fit(images, labels)
             curve = [row["%"] for row in monitor.get_logs().data[1:]]
-            curves.plot(range(1, len(curve) + 1), curve, label=name)
+            curves.plot(range(1, len(curve) + 1), curve, COLOURS[len(curves.lines)], label=name)
     command = f"python examples/quickstart.py --dataset {options.dataset}"
     chosen = f"temperature {model.temperature_:g}, lam {model.lam_:g} chosen"
     table += f"\n{per_class} labels per class, seed 0; {chosen}: `{command}`\n"
@@ -67,12 +71,15 @@ def main():
     curves.legend()
     drawing = model.student_.draw(decimals=1, max_length=150)
     circuit.text(0.5, 0.4, drawing, family="monospace", size=8, ha="center", va="center")
-    circuit.set(title="Its circuit, with trained angles in radians", xticks=[], yticks=[])
+    circuit.set(title="The circuit of the last student, with its angles in radians")
+    circuit.set_axis_off()
     stem = options.output / f"quickstart_{options.dataset}"
     stem.with_suffix(".md").write_text(table)
     page.savefig(stem.with_suffix(".png"), dpi=110)
     joblib.dump(model, stem.with_suffix(".joblib"))
-    print(f"\n{table}\nWritten: {stem}.md, .png and .joblib, the last student")
+    print(f"\n{table}\nWritten:")
+    for suffix in (".md", ".png", ".joblib"):
+        print(stem.with_suffix(suffix))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 """Save a trained student and use it elsewhere: joblib, or skops where files come from strangers.
+==============================================================================================
 
 A student needs its teacher only to be trained. Without it (teacher=None) the file is small, and
 predicts the same. Opening a joblib file runs what is in it, so open those of people you trust. A
@@ -16,9 +17,6 @@ import sys
 from pathlib import Path
 
 import joblib
-import matplotlib as mpl
-
-mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import skops.io
@@ -36,11 +34,12 @@ student, images, answer = sys.argv[1:]
 student = skops.io.load(student, trusted=TRUSTED_TYPES)
 joblib.dump(student.predict_proba(joblib.load(images)), answer)
 """
+plt.style.use("sklqkd.plotting.style")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--output", type=Path, default=Path("example_results"))
     folder = parser.parse_args().output
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -66,13 +65,14 @@ def main():
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
     sizes = [(folder / name).stat().st_size / 1024 for name in names]
-    bars = left.barh(names, sizes, color="#0072B2")
+    bars = left.barh(names, sizes, color="C0")
     left.bar_label(bars, [f"{size:,.0f} kB" for size in sizes], padding=3)
     left.set(xscale="log", xlim=(1, 20 * max(sizes)), xlabel="size of the file, kB")
-    right.plot([0, 1], [0, 1], color="#555555", linewidth=0.8)
-    right.plot(here.ravel(), there.ravel(), ".", color="#0072B2", markersize=3)
+    right.plot([0, 1], [0, 1], color="C3", linewidth=0.8)
+    right.plot(here.ravel(), there.ravel(), ".", color="C0", markersize=3)
     right.set(xlabel="probability here", ylabel="in another process", aspect="equal")
     figure.savefig(folder / "save_and_load.png", dpi=100)
+    print(f"Written: save_and_load.png and the files, to {folder}")
 
 
 if __name__ == "__main__":

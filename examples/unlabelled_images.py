@@ -1,4 +1,5 @@
 """Images without a label: y = -1 marks them, and the student learns them from the teacher alone.
+==============================================================================================
 
 The setting: labels are few, images are many, and somebody has a good classifier. Three students are
 compared, for several numbers of labelled images per class: one that learns from labels alone, one
@@ -14,9 +15,6 @@ few. All true labels (dotted) give hardly more than the teacher's word on all im
 import argparse
 from pathlib import Path
 
-import matplotlib as mpl
-
-mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -25,11 +23,12 @@ from sklqkd import DistilledQNNClassifier, LeNetClassifier, QNNClassifier
 from sklqkd.datasets import load_digits, take_per_class
 
 LABELLED = [2, 5, 10, 20, 40]
+plt.style.use("sklqkd.plotting.style")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--output", type=Path, default=Path("example_results"))
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
@@ -55,21 +54,22 @@ def main():
     figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
     names = ["labels alone", "distilled, labelled images", "distilled, all images"]
     for name, part, colour, marker in zip(
-        names, 100 * scores, ["#E69F00", "#0072B2", "#009E73"], "^so", strict=True
+        names, 100 * scores, ["C3", "C0", "C1"], "^so", strict=True
     ):
         mean, spread = part.mean(axis=1), part.std(axis=1)
-        axes.errorbar(LABELLED, mean, spread, color=colour, marker=marker, capsize=3, label=name)
+        axes.errorbar(LABELLED, mean, spread, color=colour, marker=marker, label=name)
         cells = ", ".join(f"{n}: {m:.1f} %" for n, m in zip(LABELLED, mean, strict=True))
         print(f"{name:27} by labelled images per class {cells}")
     best, taught = 100 * everything.mean(), 100 * teacher.score(X_test, y_test)
     print(f"with all {len(y)} labels and no teacher {best:.1f} %; the teacher {taught:.1f} %")
     axes.axhline(best, color="k", linestyle=":", label="labels alone, all of them")
-    axes.axhline(taught, color="#555555", linestyle="--", label="the teacher")
+    axes.axhline(taught, color="C4", linestyle="--", label="the teacher")
     axes.set(xscale="log", xlabel="labelled images per class", ylabel="test accuracy, %")
     axes.set_xticks(LABELLED, LABELLED)
     axes.minorticks_off()
     axes.legend(loc="lower right")
     figure.savefig(options.output / "unlabelled_images.png", dpi=100)
+    print(f"Written: {options.output / 'unlabelled_images.png'}")
 
 
 if __name__ == "__main__":

@@ -63,4 +63,4 @@ def test_every_script_is_run_and_listed():
 
 @pytest.mark.parametrize("name", [*SCRIPTS, *sorted(LONG)])
 def test_it_is_short(name):
-    assert len((EXAMPLES / f"{name}.py").read_text().splitlines()) < 80
+    assert len((EXAMPLES / f"{name}.py").read_text().splitlines()) <= 90

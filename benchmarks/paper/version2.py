@@ -185,12 +185,19 @@ def p_text(p_value) -> str:
 
 def plot(ablation, tasks, qubits, path):
     """Draw the bar chart of the ablation, as in the paper."""
+    plt.style.use("sklqkd.plotting.style")
+    large = {"font.size": 15, "axes.titlesize": 17, "axes.labelsize": 15, "legend.fontsize": 15}
+    plt.rcParams.update({**large, "ytick.labelsize": 14, "figure.constrained_layout.use": False})
     figure, axes = plt.subplots(
-        *(len(tasks), len(qubits)), figsize=(15, 4 * len(tasks) + 1), squeeze=False, sharey="row"
+        *(len(tasks), len(qubits)),
+        figsize=(16, 4 * len(tasks) + 2.6),
+        squeeze=False,
+        sharex="col",
+        sharey="row",
     )
     for (i, j), axis in np.ndenumerate(axes):
         panel = ablation[(ablation["data"] == tasks[i].name) & (ablation["n_qubits"] == qubits[j])]
-        for circuit, colours in zip(CIRCUITS, (("0.75", "tab:blue"), (None, None)), strict=True):
+        for circuit, colours in zip(CIRCUITS, (("0.75", "C0"), (None, None)), strict=True):
             cells = panel[panel["circuit"] == circuit].reset_index(drop=True)
             x = np.arange(len(cells))
             for shift, arm, colour in zip(
@@ -203,7 +210,7 @@ def plot(ablation, tasks, qubits, path):
                 else:
                     kind = {"plain": "_", "distilled": "x"}[arm]
                     label = f"{arm}, default circuit"
-                    axis.plot(x + shift, errors, kind, color="tab:red", ms=9, mew=2, label=label)
+                    axis.plot(x + shift, errors, kind, color="C1", ms=9, mew=2, label=label)
         places = [
             (place, PAPER_ERRORS[cell][tasks[i].name][j])
             for place, cell in enumerate(zip(cells["reducer"], cells["encoding"], strict=True))
@@ -212,12 +219,13 @@ def plot(ablation, tasks, qubits, path):
         if places:
             axis.plot(*zip(*places, strict=True), "kD", ms=5, label="paper")
         labels = [f"{r} + {e}" for r, e in zip(cells["reducer"], cells["encoding"], strict=True)]
-        axis.set_xticks(x, labels, fontsize=8, rotation=40, ha="right", rotation_mode="anchor")
+        axis.set_xticks(x, labels, fontsize=14, rotation=55, ha="right", rotation_mode="anchor")
         axis.set(title=f"{tasks[i].title}, {qubits[j]} qubits", ylabel="test error, %")
         axis.set_ylim(0, 100)
-    figure.tight_layout(rect=(0, 0, 1, 1 - 0.45 / figure.get_figheight()))
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), ncols=5, loc="upper center")
-    figure.savefig(path, dpi=110)
+        axis.grid(visible=False, axis="x")
+    figure.tight_layout(rect=(0, 0, 1, 1 - 1.0 / figure.get_figheight()))
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), ncols=3, loc="upper center")
+    figure.savefig(path, dpi=80)
 
 
 def report(ablation, final, tried, parameters, tasks, qubits, per_class, epochs) -> str:

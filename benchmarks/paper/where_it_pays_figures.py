@@ -20,8 +20,8 @@ from where_it_pays_runs import (
 
 from sklqkd.evaluation.comparison import mean_interval
 
-# Okabe and Ito's colours, told apart by the colour-blind; markers differ too.
-ORANGE, BLUE, GREEN, PURPLE, GREY = "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#555555"
+plt.style.use("sklqkd.plotting.style")
+BLUE, ORANGE, GREEN, GREY, PURPLE = "C0", "C1", "C2", "C3", "C4"
 STYLES = {
     PLAIN: (GREY, "s"),
     DISTILLED: (BLUE, "o"),
@@ -53,11 +53,8 @@ def dots(axes, y, values, label, style):
     )
 
 
-def finish(figure, axes, path, *, legend=None):
-    """Add light grids and write the figure, its legend below the panels."""
-    for each in np.ravel(axes):
-        each.grid(alpha=0.3)
-        each.spines[["top", "right"]].set_visible(False)
+def finish(figure, path, *, legend=None):
+    """Write the figure, its legend below the panels."""
     if legend is not None:
         handles, labels = legend.get_legend_handles_labels()
         columns = 2 if len(labels) > 3 else len(labels)
@@ -66,7 +63,6 @@ def finish(figure, axes, path, *, legend=None):
             labels,
             loc="outside lower center",
             ncols=columns,
-            frameon=False,
         )
     figure.savefig(path, dpi=150)
     plt.close(figure)
@@ -83,9 +79,13 @@ def panels(rows, titles, height, **options):
 
 
 def headline(parts, path):
-    """Accuracy of the student in each arm."""
-    figure, axes = panels(1, list(parts), 3.8)
+    """Accuracy of the student in each arm, and of its teacher."""
+    figure, axes = panels(1, list(parts), 4.4)
     for each, scores in zip(axes[0], parts.values(), strict=True):
+        scores = dict(scores)
+        teacher = scores.pop("teacher")
+        each.axvline(teacher, color=PURPLE, linestyle="--", label=f"teacher, {teacher:.1f} %")
+        each.legend(loc="lower left")
         y = np.arange(len(scores))
         for place, (label, values) in enumerate(scores.items()):
             dots(
@@ -98,7 +98,11 @@ def headline(parts, path):
         each.set_yticks(y, list(scores))
         each.set_xlabel("test accuracy, %")
     axes[0, 0].invert_yaxis()
-    finish(figure, axes, path)
+    meanings = {"labels alone": GREY, "controls": GREEN, "distilled on the labelled images": BLUE}
+    meanings["distilled on all images, most of them unlabelled"] = ORANGE
+    dots_of = [plt.Line2D([], [], marker="o", ls="", color=colour) for colour in meanings.values()]
+    figure.legend(dots_of, meanings, loc="outside lower center", ncols=4)
+    finish(figure, path)
 
 
 def sizes(parts, path):
@@ -121,7 +125,7 @@ def sizes(parts, path):
         plt.setp(bottom.get_xticklabels(), rotation=45)
     axes[0, 0].set_ylabel("test accuracy, %")
     axes[1, 0].set_ylabel("gain over plain, points")
-    finish(figure, axes, path, legend=axes[0, 0])
+    finish(figure, path, legend=axes[0, 0])
 
 
 def settings(parts, path):
@@ -136,52 +140,31 @@ def settings(parts, path):
         bottom.set_xlabel("lam")
         for each in (top, bottom):
             each.axhline(0, color="black", linewidth=1)
-            each.legend(frameon=False, loc="upper left")
+            each.legend(loc="upper left")
     for each in axes[:, 0]:
         low, high = each.get_ylim()
         each.set_ylim(low, high + 0.35 * (high - low))  # room for the legends
         each.set_ylabel("gain over plain, points")
-    finish(figure, axes, path)
+    finish(figure, path)
 
 
 def teachers(parts, path):
-    """Gain against the teacher's accuracy."""
-    figure, axes = panels(1, list(parts), 4.4)
-    for each, teachers in zip(axes[0], parts.values(), strict=True):
+    """Gain by teacher: with fewer images of each class, or fewer epochs."""
+    figure, axes = panels(1, list(parts), 4.4, sharey=False)
+    for each, (title, teachers) in zip(axes[0], parts.items(), strict=True):
         plain = 100 * next(iter(teachers.values()))[PLAIN].mean()
-        for label in list(STYLES)[1:]:
-            colour, marker = STYLES[label]
-            for many, fill in (("images", colour), ("epochs", "white")):
-                chosen = [key for key in teachers if key[0] == many]
-                x = [teachers[key]["teacher"] for key in chosen]
-                gains = [100 * (teachers[key][label] - teachers[key][PLAIN]) for key in chosen]
-                mean, low, high = np.array([mean_interval(values) for values in gains]).T
-                each.errorbar(
-                    *(x, mean, np.abs([mean - low, high - mean])),
-                    fmt=marker,
-                    color=colour,
-                    markerfacecolor=fill,
-                    capsize=3,
-                    label=f"{label}; teacher with fewer {many}",
-                )
-        for key, values in teachers.items():
-            is_top = key[0] == "epochs"
-            each.annotate(
-                key[1].removesuffix(" per class").removesuffix(" images"),
-                (values["teacher"], 0.98 if is_top else 0.02),
-                xycoords=("data", "axes fraction"),
-                ha="center",
-                va="top" if is_top else "bottom",
-                fontsize=8,
-                color=GREY,
-            )
-        each.axhline(0, color="black", linewidth=1)
-        each.axvline(plain, color=GREY, linestyle=":", linewidth=1)
-        x_label = "teacher's test accuracy, % (dotted: plain student's)"
-        each.set_xlabel(f"{x_label}\nabove the axis: its images per class")
-        each.margins(x=0.08, y=0.2)
-    axes[0, 0].set_ylabel("gain over plain, points")
-    finish(figure, axes, path, legend=axes[0, 0])
+        y = np.arange(len(teachers))
+        for shift, label in ((-0.13, DISTILLED), (0.13, WITH_REST)):
+            gains = [100 * (found[label] - found[PLAIN]) for found in teachers.values()]
+            dots(each, y + shift, gains, label, STYLES[label])
+        names = [f"{key[1]}: {found['teacher']:.1f} %" for key, found in teachers.items()]
+        each.set_yticks(y, names)
+        each.invert_yaxis()
+        each.axvline(0, color="black", linewidth=1)
+        each.set_title(f"{title} (the plain student: {plain:.1f} %)")
+        each.set_xlabel("gain over plain, points")
+    axes[0, 0].set_ylabel("what the teacher was trained with: its test accuracy")
+    finish(figure, path, legend=axes[0, 0])
 
 
 def losses(parts, path):
@@ -198,7 +181,7 @@ def losses(parts, path):
         each.axvline(0, color="black", linewidth=1)
         each.set_xlabel("gain over plain, points")
     axes[0, 0].invert_yaxis()
-    finish(figure, axes, path, legend=axes[0, 0])
+    finish(figure, path, legend=axes[0, 0])
 
 
 def kinds(parts, path):
@@ -211,4 +194,4 @@ def kinds(parts, path):
         each.set_yticks(range(len(students)), list(students))
         each.set_xlabel("test accuracy, %")
     axes[0, 0].invert_yaxis()
-    finish(figure, axes, path, legend=axes[0, 0])
+    finish(figure, path, legend=axes[0, 0])

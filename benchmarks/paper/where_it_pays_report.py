@@ -55,8 +55,11 @@ class Found:
         return self.of(arm) - self.of(self.plan.plain)
 
     def headline(self):
-        """Return the accuracies of the first part, by label."""
-        return {label: self.of(arm) for label, arm in self.plan.headline.items()}
+        """Return the accuracies of the first part, by label, and the teacher's."""
+        teacher = self.teacher[self.plan.plain.name]
+        return {label: self.of(arm) for label, arm in self.plan.headline.items()} | {
+            "teacher": teacher
+        }
 
     def sizes(self):
         """Return the accuracies of the second part, by label and size."""
