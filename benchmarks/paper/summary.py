@@ -1,5 +1,7 @@
 """What the reproductions found, beside the paper's numbers: ``benchmarks/results/README.md``.
 
+Also ``doubts.md``, what a sceptic would ask: is it the circuit, and does the paper's gain hold.
+
 ``python benchmarks/paper/summary.py`` reads the tables that ``version1.py``, ``version2.py`` and
 ``where_it_pays.py`` wrote and fits nothing; run it after any of them.
 """
@@ -7,6 +9,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 import numpy as np
@@ -148,6 +151,36 @@ def where_it_pays(report):
     ]
 
 
+def cells_of(report: Path, heading: str) -> list[list[str]]:
+    """Return the rows of a section's table, its head apart."""
+    section = report.read_text().split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def doubts(report, version1_finding):
+    """Return the answers to what a sceptic would ask, from the reports."""
+    rows = cells_of(report, "Quantum and classical students")
+    sizes = {kind: int(parameters) for _, _, kind, _, parameters, *_ in rows}
+    beside, counts = [], {"+": 0, "-": 0}
+    for data, arm, kind, _, _, accuracy, _, less in rows:
+        if kind == "QNN":
+            quantum = accuracy
+        elif kind == "Linear":
+            beside.append(f"{data}, {arm}: {quantum} with it, {accuracy} without: {less}")
+            p_value = float(re.search(r"p [=<] ([\d.e-]+)", less)[1])
+            counts[less[0]] += p_value < 0.05
+    n_angles = sizes["QNN"] - sizes["Linear"]
+    listed = "\n".join(f"  - {line}" for line in beside)
+    return f"""- **Is it the circuit?** Of {sizes["QNN"]:,} trained parameters {n_angles} are angles of the
+  circuit; {sizes["Linear"]:,} are classical, in the trained reducer and the head. A linear student that
+  lacks the circuit, and nothing else, is better in {counts["+"]} of {len(beside)} cases and worse in {counts["-"]}
+  (p < 0.05; test accuracy, %, and the difference in points with its 95 % interval):
+{listed}
+- {version1_finding}
+"""
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--results", type=Path, default=RESULTS)
@@ -158,6 +191,8 @@ def main():
     }
     first, findings1 = version1(read["version1"])
     second, findings2 = version2(read["version2"], read["version2_all_images"])
+    answers = doubts(results / "where_it_pays.md", findings1[1])
+    (results / "doubts.md").write_text(answers)
     findings3 = where_it_pays(results / "where_it_pays.md")
     findings = "\n".join(f"- {finding}" for finding in [*findings1, *findings2, *findings3])
     (results / "README.md").write_text(f"""# Results
