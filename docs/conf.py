@@ -1,6 +1,6 @@
 """Sphinx configuration of the site; ``python -m sphinx -W -n docs docs/_build`` builds it.
 
-Nothing is fetched: the examples run on scikit-learn's digits, and links to other projects are names.
+Nothing is fetched: examples run on scikit-learn's digits, links to other projects are their names.
 """
 
 import importlib

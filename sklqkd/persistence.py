@@ -41,6 +41,7 @@ from sklearn.base import BaseEstimator
 
 from ._version import __version__
 from .checks import check_path
+from .documentation import Documented
 
 __all__ = ["STATE_VERSION", "TRUSTED_TYPES", "VersionedState", "checksum", "replacing"]
 
@@ -65,7 +66,7 @@ _HEADER = "_sklqkd_state"
 _PLAIN = (type(None), bool, int, float, complex, str, bytes)
 
 
-class VersionedState(BaseEstimator):
+class VersionedState(Documented, BaseEstimator):
     """Base class of estimators whose state has a version and a checksum; to be named first.
 
     Examples

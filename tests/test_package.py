@@ -19,10 +19,11 @@ ALLOWED = {
     "durations": set(),
     "fingerprints": {"targets"},
     "checks": set(),
+    "documentation": {"_version"},
     "exceptions": set(),
     "images": {"checks"},
     "optimizers": {"statevector"},
-    "persistence": {"_version", "checks"},
+    "persistence": {"_version", "checks", "documentation"},
     "monitors": {"durations"},
     "callbacks": {"_version", "checks", "monitors", "persistence"},
     "proportions": set(),
@@ -57,7 +58,10 @@ ALLOWED = {
         "teacher_checks",
         "threads",
     },
-    "teachers": {"atomic", "checks", "images", "persistence", "random_states", "threads"},
+    "teachers": {
+        *("atomic", "checks", "documentation", "images", "persistence"),
+        *("random_states", "threads"),
+    },
     "distillation": {
         "checks",
         "hearing",
@@ -100,6 +104,7 @@ ALLOWED = {
             "cluster",
             "distillation",
             "durations",
+            "documentation",
             "fingerprints",
             "images",
             "losses",
@@ -202,6 +207,24 @@ def test_importing_is_cheap():
             check=True,
         )
         assert done.stdout.strip() == "[]"
+
+
+def test_a_fit_of_a_named_ansatz_loads_no_framework():
+    heavy = "matplotlib pennylane qiskit skorch torch"
+    code = f"""
+import sys
+from sklearn.ensemble import RandomForestClassifier
+from sklqkd import DistilledQNNClassifier, QNNClassifier
+from sklqkd.datasets import load_digits
+X, y = load_digits("test", return_X_y=True)
+QNNClassifier(max_iter=1).fit(X, y).predict(X)
+teacher = RandomForestClassifier(3, random_state=0).fit(X, y)
+DistilledQNNClassifier(teacher, max_iter=1).fit(X, y).predict(X)
+print([m for m in '{heavy}'.split() if m in sys.modules])
+"""
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize("name", sklqkd.__all__)

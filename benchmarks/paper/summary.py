@@ -172,10 +172,12 @@ def doubts(report, version1_finding):
             counts[less[0]] += p_value < 0.05
     n_angles = sizes["QNN"] - sizes["Linear"]
     listed = "\n".join(f"  - {line}" for line in beside)
-    return f"""- **Is it the circuit?** Of {sizes["QNN"]:,} trained parameters {n_angles} are angles of the
-  circuit; {sizes["Linear"]:,} are classical, in the trained reducer and the head. A linear student that
-  lacks the circuit, and nothing else, is better in {counts["+"]} of {len(beside)} cases and worse in {counts["-"]}
-  (p < 0.05; test accuracy, %, and the difference in points with its 95 % interval):
+    counted = f"better in {counts['+']} of {len(beside)} cases and worse in {counts['-']}"
+    total, classical = f"{sizes['QNN']:,}", f"{sizes['Linear']:,}"
+    return f"""- **Is it the circuit?** Of {total} trained parameters {n_angles} are angles of the
+  circuit; {classical} are classical, in the trained reducer and the head. A linear student
+  that lacks the circuit, and nothing else, is {counted}
+  (p < 0.05). Test accuracy, %, and the difference in points with its 95 % interval:
 {listed}
 - {version1_finding}
 """

@@ -12,6 +12,7 @@ from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 
 from .._sklearn import BaseSearchCV, Interval
 from ..atomic import unchanged_on_error
+from ..documentation import Documented
 from ..teacher_warnings import said_once
 from .fits import Fits, SearchBackend
 from .splitting import labelled_split
@@ -25,7 +26,7 @@ CONSTRAINTS: dict = {
 }
 
 
-class StackedSearch(BaseSearchCV):
+class StackedSearch(Documented, BaseSearchCV):
     """What the stacked searches share; to be named before scikit-learn's class."""
 
     cv: Any

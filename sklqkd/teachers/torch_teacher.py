@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_array
 
 from ..checks import refuses_overflow
+from ..documentation import Documented
 from ..images import image_layout
 from .torch_training import forked_generators
 
@@ -23,7 +24,7 @@ __all__ = ["TorchTeacher"]
 _BATCH = 256
 
 
-class TorchTeacher(ClassifierMixin, BaseEstimator):
+class TorchTeacher(Documented, ClassifierMixin, BaseEstimator):
     """A trained torch module that maps images to logits, as a fitted classifier.
 
     The module is asked in evaluation mode, on the device and in the precision of its parameters,
