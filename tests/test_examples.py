@@ -21,7 +21,7 @@ SCRIPTS = {
     "save_and_load": ([], ["save_and_load.png", "student.joblib", "student.skops"]),
     "unlabelled_images": (["--seeds", "1"], ["unlabelled_images.png"]),
 }
-#: These take longer; CI runs them by their own lines.
+#: These take longer; CI runs them with the gallery.
 LONG = {"distributed_search", "plot_shots_and_noise", "quickstart"}
 
 
