@@ -127,9 +127,9 @@ def ansatz_shape(ansatz: str | Callable, n_qubits: int, n_layers: int) -> tuple[
     if shape is not None:
         reason = f"it is {shape!r}"
     raise ValueError(
-        f"The ansatz {template_name(ansatz)} has no `shape` that can be used: {reason}. An ansatz takes "
-        "all of its weights in one array, whose shape is its attribute `shape`: a tuple, or a "
-        "function of n_layers and n_wires. Wrap it, for example:\n"
+        f"The ansatz {template_name(ansatz)} has no `shape` that can be used: {reason}. An ansatz "
+        "takes all of its weights in one array, whose shape is its attribute `shape`: a tuple, or "
+        "a function of n_layers and n_wires. Wrap it, for example:\n"
         + _wrapper(ansatz, n_qubits, n_layers)
     )
 
@@ -137,8 +137,9 @@ def ansatz_shape(ansatz: str | Callable, n_qubits: int, n_layers: int) -> tuple[
 def trace_failed(ansatz: Callable, shape: tuple[int, ...], n_qubits: int, error: Exception):
     """Return the ValueError for a template that raises an error when it is called."""
     message = (
-        f"The ansatz {template_name(ansatz)} fails: called as ansatz(weights, wires=range({n_qubits})) "
-        f"with weights of the shape {shape}, it raises {type(error).__name__} ({error})."
+        f"The ansatz {template_name(ansatz)} fails: called as ansatz(weights, "
+        f"wires=range({n_qubits})) with weights of the shape {shape}, it raises "
+        f"{type(error).__name__} ({error})."
     )
     parameters, takes_all = template_parameters(ansatz)
     needed = [name for name, is_needed in parameters.items() if is_needed]

@@ -55,8 +55,14 @@ class Encoding(Protocol):
     n_features: int
     is_real: bool
     loops: str | None
-    gates: DataGates | None
-    shape: tuple[int, ...] | None
+
+    @property
+    def gates(self) -> DataGates | None:
+        """See above."""
+
+    @property
+    def shape(self) -> tuple[int, ...] | None:
+        """See above."""
 
     def forward(self, features: np.ndarray) -> np.ndarray:
         """Return the states of `features` (n_samples, <= n_features), (2^n, n_samples)."""

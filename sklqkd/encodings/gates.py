@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from ..circuits.gate_programs import gate_program
@@ -45,12 +47,9 @@ class GateEncoding:
         self.gates, self.shape = gates, shape
         self.n_qubits = gates.circuit.n_qubits
         self.n_features = gates.polynomials.n_features
-        self._kernel: SampledKernel | None = None
 
     def forward(self, features):
         """See :meth:`.base.Encoding.forward`."""
-        if self._kernel is None:
-            self._kernel = SampledKernel(gate_program(self.gates.circuit), self.gates.polynomials)
         self._n_given = features.shape[1]
         self._angles = squashed_angles(features, self.n_features)
         dtype = np.result_type(features.dtype, np.complex64)
@@ -72,6 +71,10 @@ class GateEncoding:
             gradient[rows] = self._kernel.backward(towards)[1].T
         gradient = squashed_gradient(self._angles, gradient, self._n_given)
         return gradient.astype(adjoint.real.dtype, copy=False)
+
+    @cached_property
+    def _kernel(self):
+        return SampledKernel(gate_program(self.gates.circuit), self.gates.polynomials)
 
     def _chunks(self):
         n_rows = max(1, CHUNK >> self.n_qubits)

@@ -33,7 +33,8 @@ class IQPEncoding(GateEncoding):
     """
 
     def __init__(self, n_qubits: int):
-        gates, terms = [], []
+        gates: list[NamedGate] = []
+        terms: list[Term] = []
         for q in range(n_qubits):
             gates += [NamedGate("Hadamard", (q,)), NamedGate("RZ", (q,), q)]
             terms.append(Term(q, 1.0, (q,)))

@@ -35,16 +35,17 @@ class ZZEncoding(GateEncoding):
     """
 
     def __init__(self, n_qubits: int):
-        gates, terms = [], []
+        gates: list[NamedGate] = []
+        terms: list[list[tuple[float, tuple[int, ...]]]] = []
         for _ in range(N_REPEATS):
             for q in range(n_qubits):
                 gates += [NamedGate("Hadamard", (q,)), NamedGate("RZ", (q,), len(terms))]
                 terms.append([(2.0, (q,))])
             for i, j in combinations(range(n_qubits), 2):
                 gates.append(NamedGate("IsingZZ", (i, j), len(terms)))
-                product = [(2 * np.pi**2, ()), (-2 * np.pi, (i,)), (-2 * np.pi, (j,))]
-                terms.append([*product, (2.0, (i, j))])
+                sums = [(-2 * np.pi, (i,)), (-2 * np.pi, (j,))]
+                terms.append([(2 * np.pi**2, ()), *sums, (2.0, (i, j))])
         n_angles = len(terms)
-        sums = [Term(k, *term) for k, angle in enumerate(terms) for term in angle]
+        all_terms = [Term(k, *term) for k, angle in enumerate(terms) for term in angle]
         circuit = GateCircuit(n_qubits, tuple(gates), n_angles)
-        super().__init__(DataGates(circuit, Polynomials(n_angles, n_qubits, 0, sums)))
+        super().__init__(DataGates(circuit, Polynomials(n_angles, n_qubits, 0, all_terms)))

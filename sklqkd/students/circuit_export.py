@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
@@ -13,10 +12,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..backends import pennylane_devices, qiskit_circuits, transpilation
 from ..circuits import ansatz_template, trace_template
-from ..encodings.gates import squashed_angles
 from ..images import check_rows
 from ..threads import in_pennylane
-from . import fitting
+from . import upload_export as uploads
 from .features import encoded_features
 from .student_circuit import encoding_name, student_circuit
 
@@ -294,18 +292,6 @@ def _ansatz(student):
     return student_circuit(student, student.circuit_).ansatz.gates
 
 
-def _is_plain(student):
-    return student_circuit(student, student.circuit_).is_plain
-
-
-def _all_gates(student, features):
-    """Return all gates of a circuit with uploads, and their angles for one row of features."""
-    gates = student_circuit(student, student.circuit_).gates
-    squashed = squashed_angles(features, gates.polynomials.n_features)
-    weights = fitting.part(student, "circuit_weights")
-    return gates.circuit, gates.polynomials.angles(squashed, weights)[0]
-
-
 def _drawn(student, x):
     """Return what a drawing shows as a PennyLane script."""
     import pennylane as qml
@@ -322,12 +308,7 @@ def _drawn(student, x):
         angles = preparation.angles(_features(student, x))[0]
         encoded = [preparation.circuit.operations(angles)]
     else:
-        gates, angles = _all_gates(student, _features(student, x))
-        starts = [0, *parts.ends[1::2]]
-        encoded = [
-            replace(gates, gates=gates.gates[start:end]).operations(angles)
-            for start, end in zip(starts, parts.ends[::2], strict=False)
-        ]
+        encoded = uploads.encoded(student, _features(student, x))
     template = ansatz_template(circuit["ansatz"])
     weights = student.circuit_weights_
     operations = []
@@ -355,8 +336,9 @@ def _measurements(circuit) -> list:
 
 
 def _quantum_circuit(student, x):
-    if not _is_plain(student):
-        return qiskit_circuits.quantum_circuit(*_all_gates(student, _features(student, x)))
+    if not student_circuit(student, student.circuit_).is_plain:
+        gates, bound = uploads.bound(student, _features(student, x))
+        return qiskit_circuits.quantum_circuit(gates, list(bound))
     preparation, ansatz = _preparation(student), _ansatz(student)
     angles = preparation.angles(_features(student, x))[0]
     return qiskit_circuits.quantum_circuit(
@@ -376,14 +358,15 @@ def _qnode(student, device, shots, device_options):
     n_qubits = settings["n_qubits"]
     template = ansatz_template(settings["ansatz"])
     trained = student.circuit_weights_.astype(float)
-    preparation = _preparation(student) if _is_plain(student) else _Uploads(student)
+    is_plain = student_circuit(student, student.circuit_).is_plain
+    queue = None if is_plain else uploads.queue(student, template)
+    preparation = _preparation(student)
 
     def circuit(x, weights=trained):
-        features = _features(student, x)
-        if isinstance(preparation, _Uploads):
-            preparation.queue(features, weights, template)
+        if queue is not None:
+            queue(_features(student, x), weights)
         else:
-            preparation.circuit.operations(preparation.angles(features)[0])
+            preparation.circuit.operations(preparation.angles(_features(student, x))[0])
             template(weights, wires=range(n_qubits))
         measurements = _measurements(settings)
         return measurements[0] if settings["measurement"] == "probs" else measurements
@@ -391,30 +374,9 @@ def _qnode(student, device, shots, device_options):
     return qml.QNode(circuit, made, shots=shots)
 
 
-class _Uploads:
-    """Queues a circuit with uploads: encodings by gates, each with the ansatz behind it."""
-
-    def __init__(self, student):
-        self._parts = student_circuit(student, student.circuit_)
-        self._weights = np.array(fitting.part(student, "circuit_weights"), float)
-
-    def queue(self, features, weights, template):
-        parts = self._parts
-        circuit, polynomials = parts.gates
-        squashed = squashed_angles(features, polynomials.n_features)
-        angles = polynomials.angles(squashed, self._weights)[0]
-        start = 0
-        for upload in range(parts.n_uploads):
-            end, behind = parts.ends[2 * upload : 2 * upload + 2]
-            replace(circuit, gates=circuit.gates[start:end]).operations(angles)
-            own = weights if parts.n_uploads == 1 else weights[upload]
-            template(own, wires=range(circuit.n_qubits))
-            start = behind
-
-
 def _resources(student, **target):
-    if not _is_plain(student):
-        return _upload_resources(student, **target)
+    if not student_circuit(student, student.circuit_).is_plain:
+        return CircuitResources(uploads.resources(student, **target))
     preparation, ansatz = _preparation(student), _ansatz(student)
     weights = student.circuit_weights_
     encoding = transpilation.symbolic_circuit(preparation.circuit, "image")
@@ -431,40 +393,5 @@ def _resources(student, **target):
         {
             name: {**transpilation.count_gates(circuit), "n_parameters": n_parameters}
             for name, (circuit, n_parameters) in parts.items()
-        }
-    )
-
-
-def _upload_resources(student, **target):
-    parts = student_circuit(student, student.circuit_)
-    circuit, polynomials = parts.gates
-    weights = fitting.part(student, "circuit_weights")
-    features = np.zeros((1, polynomials.n_features))
-    trained = polynomials.angles(features, weights)[0]
-    starts, ends = [0, *parts.ends], parts.ends
-    names = ("preparation", "ansatz")
-    chosen = {
-        name: [gate for k in range(place, len(ends), 2) for gate in circuit.gates[starts[k] : ends[k]]]
-        for place, name in enumerate(names)
-    }
-    open_angles = np.flatnonzero(polynomials.is_sampled).tolist()
-    values = transpilation.opened(trained, open_angles, "image")
-    n_weights = {"preparation": weights.size - parts.sizes.n_ansatz, "ansatz": parts.sizes.n_ansatz}
-    made = {
-        name: qiskit_circuits.quantum_circuit(replace(circuit, gates=tuple(gates)), values)
-        for name, gates in chosen.items()
-    }
-    whole = qiskit_circuits.quantum_circuit(circuit, values)
-    n_all = len(open_angles) + weights.size
-    counted = {
-        "preparation": (made["preparation"], len(open_angles) + n_weights["preparation"]),
-        "ansatz": (made["ansatz"], n_weights["ansatz"]),
-        "circuit": (whole, n_all),
-        "transpiled": (transpilation.transpiled(whole, **target), n_all),
-    }
-    return CircuitResources(
-        {
-            name: {**transpilation.count_gates(circuit), "n_parameters": n_parameters}
-            for name, (circuit, n_parameters) in counted.items()
         }
     )

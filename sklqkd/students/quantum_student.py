@@ -60,7 +60,10 @@ class QuantumStudent(Student):
         circuit = {name: getattr(self, name) for name in SHAPING}
         # NumPy's small integers overflow.
         circuit |= {"n_qubits": int(self.n_qubits), "n_layers": int(self.n_layers)}
-        added = {"n_uploads": int(self.n_uploads), "trainable_scaling": bool(self.trainable_scaling)}
+        added = {
+            "n_uploads": int(self.n_uploads),
+            "trainable_scaling": bool(self.trainable_scaling),
+        }
         circuit |= {name: value for name, value in added.items() if value != ADDED[name]}
         return QuantumArchitecture(self, circuit, rng)
 
