@@ -15,7 +15,8 @@ from .remote import RemoteRunner
 
 __all__ = ["QiskitBackend"]
 
-_MAX_CACHED = 16
+#: A student with many observables runs one circuit for each basis, in every step.
+_MAX_CACHED = 256
 
 
 class QiskitBackend:

@@ -5,7 +5,8 @@ PennyLane says what a circuit is: an ansatz is a template ``f(weights, wires)`` 
 queues, and :mod:`sklqkd.circuits.operators` says what each of them is.
 :mod:`sklqkd.circuits.primitives` breaks them down for the exact simulator and
 :mod:`sklqkd.circuits.compiler` fuses them; :mod:`sklqkd.circuits.gates` keeps them by name for
-devices. A :class:`TracedAnsatz` keeps both.
+devices. A :class:`TracedAnsatz` keeps both. :mod:`sklqkd.circuits.observables` says what is
+measured behind it, and in which bases.
 """
 
 from .ansatz import TracedAnsatz

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..backends import pennylane_devices, qiskit_circuits, transpilation
 from ..circuits import ansatz_template, trace_template
+from ..circuits.observables import circuit_in_basis, gates_in_basis, measured_bases
 from ..images import check_rows
 from ..threads import in_pennylane
 from . import upload_export as uploads
@@ -81,7 +82,9 @@ class CircuitMixin:
 
     Qubit q is PennyLane's wire q and Qiskit's qubit q. The linear head is no part of the circuit:
     ``head_coef_`` and ``head_intercept_`` map to logits what is measured, 2^n times the
-    probabilities of the basis states, or the expectation of Pauli Z on each qubit.
+    probabilities of the basis states, the expectation of Pauli Z on each qubit, or those of the
+    student's observables. These are measured in as many bases as they need, each the circuit and a
+    rotation of every qubit behind it.
     """
 
     @in_pennylane
@@ -134,7 +137,7 @@ class CircuitMixin:
         with matplotlib.rc_context(BLACK_ON_WHITE):
             return qml.drawer.tape_mpl(script, fig=figure, style="rcParams", **options)
 
-    def to_qiskit(self, x, *, measure=False):
+    def to_qiskit(self, x, *, measure=False, basis=0):
         """Return the circuit for one image as a Qiskit circuit.
 
         Parameters
@@ -143,6 +146,9 @@ class CircuitMixin:
             One flattened image.
         measure : bool, default=False
             Whether all qubits are measured in the end.
+        basis : int, default=0
+            For a student with observables that is measured: in which of their bases, beginning
+            with 0.
 
         Returns
         -------
@@ -153,7 +159,7 @@ class CircuitMixin:
         Raises
         ------
         ValueError
-            For more than one image.
+            For more than one image, or a basis that is not there.
         NotFittedError
             Before `fit`.
         ImportError
@@ -162,16 +168,18 @@ class CircuitMixin:
         check_is_fitted(self)
         transpilation.require()
         check_scalar(measure, "measure", (bool, np.bool_))
-        circuit = _quantum_circuit(self, x)
+        circuit = _quantum_circuit(self, x, _basis(self, basis) if measure else None)
         return transpilation.measured(circuit) if measure else circuit
 
-    def to_openqasm(self, x):
+    def to_openqasm(self, x, *, basis=0):
         """Return the circuit for one image, with measurements, as OpenQASM 3.
 
         Parameters
         ----------
         x : array-like of shape (n_features,) or (1, n_features)
             One flattened image.
+        basis : int, default=0
+            For a student with observables: in which of their bases it is measured.
 
         Returns
         -------
@@ -187,7 +195,7 @@ class CircuitMixin:
         ImportError
             If Qiskit is not installed.
         """
-        return transpilation.openqasm(self.to_qiskit(x, measure=True))
+        return transpilation.openqasm(self.to_qiskit(x, measure=True, basis=basis))
 
     def qnode(self, *, device="default.qubit", shots=None, **device_options):
         """Return the circuit as a PennyLane QNode, ``circuit(x, weights=trained)``.
@@ -208,7 +216,8 @@ class CircuitMixin:
             Takes one flattened image, shape (n_features,) or (1, n_features), which it reduces and
             encodes by gates, and weights of the shape of ``circuit_weights_``, which it can be
             differentiated for. Returns what `measurement` says: the probabilities of all basis
-            states, shape (2^n,), or a list of the expectations of Pauli Z, one number per qubit.
+            states, shape (2^n,), or a list of the expectations of Pauli Z, one number per qubit,
+            or of the observables.
 
         Raises
         ------
@@ -332,14 +341,37 @@ def _measurements(circuit) -> list:
     wires = range(circuit["n_qubits"])
     if circuit["measurement"] == "probs":
         return [qml.probs(wires=wires)]
-    return [qml.expval(qml.Z(wire)) for wire in wires]
+    if circuit["measurement"] == "expval":
+        return [qml.expval(qml.Z(wire)) for wire in wires]
+    return [qml.expval(_operator(words)) for words in circuit["measurement"]]
 
 
-def _quantum_circuit(student, x):
+def _operator(words):
+    """Return a sum of Pauli words as a PennyLane operator."""
+    import pennylane as qml
+
+    sentence = {
+        qml.pauli.PauliWord({q: letter for q, letter in enumerate(word) if letter != "I"}): factor
+        for word, factor in words.items()
+    }
+    return qml.pauli.PauliSentence(sentence).operation(wire_order=[0])
+
+
+def _basis(student, number):
+    """Return one of the bases that a student is measured in, None if it needs no rotation."""
+    measurement = student.circuit_["measurement"]
+    bases = [None] if isinstance(measurement, str) else measured_bases(measurement)
+    check_scalar(number, "basis", Integral, min_val=0, max_val=len(bases) - 1)
+    return bases[number]
+
+
+def _quantum_circuit(student, x, basis=None):
     if not student_circuit(student, student.circuit_).is_plain:
         gates, bound = uploads.bound(student, _features(student, x))
+        gates = gates if basis is None else circuit_in_basis(gates, basis)
         return qiskit_circuits.quantum_circuit(gates, list(bound))
     preparation, ansatz = _preparation(student), _ansatz(student)
+    ansatz = ansatz if basis is None else gates_in_basis(ansatz, basis)
     angles = preparation.angles(_features(student, x))[0]
     return qiskit_circuits.quantum_circuit(
         preparation.circuit.then(ansatz.circuit),

@@ -11,7 +11,6 @@ from typing import ClassVar
 from .._sklearn import Interval, StrOptions
 from ..circuits import ANSATZ_NAMES
 from ..encodings import ENCODINGS
-from ..training import MEASUREMENTS
 from .base import TaughtStudent
 from .circuit_export import CircuitMixin
 from .quantum_student import QuantumStudent
@@ -59,9 +58,14 @@ default="strongly_entangling"
         template ``f(weights, wires)`` with a ``shape``.
     n_layers : int, default=3
         Number of layers of the ansatz, after each upload.
-    measurement : {"probs", "expval"}, default="probs"
-        What the linear layer sees: the 2^n probabilities of the basis states, or the expectation of
-        Pauli Z on each qubit.
+    measurement : {"probs", "expval"}, observable or list of observables, default="probs"
+        What the linear layer sees: the 2^n probabilities of the basis states; the expectation of
+        Pauli Z on each qubit; or that of each observable of a list, a PennyLane operator such as
+        ``qml.X(0) @ qml.Z(1)``, sums of Pauli words, Hermitian matrices on up to 4 wires; or Pauli
+        words in plain text, ``"XZ"`` or ``{"XZ": 0.5, "ZI": -1.0}``, letter k for wire k.
+        Observables that do not commute qubit by qubit take more than one circuit, each with all
+        `shots`. skops stores them in plain text alone, in which ``circuit_["measurement"]`` has
+        them.
     image_shape : sequence of int, default=None
         (height, width), (channels, height, width) or (height, width, channels) of a row of `X`;
         ``None`` stands for a square grey-scale image (or the most square).
@@ -173,7 +177,7 @@ default="strongly_entangling"
         "trainable_scaling": ["boolean"],
         "ansatz": [StrOptions(set(ANSATZ_NAMES)), callable],
         "n_layers": [Interval(Integral, 1, None, closed="left")],
-        "measurement": [StrOptions(set(MEASUREMENTS))],
+        "measurement": "no_validation",  # see sklqkd.circuits.observables
         "backend": [str],
         "shots": [Interval(Integral, 1, 2**31, closed="both"), None],
         "backend_options": [dict, None],
@@ -303,7 +307,7 @@ default="strongly_entangling"
         The trained circuit.
     n_layers : int, default=3
         Number of layers of the ansatz.
-    measurement : {"probs", "expval"}, default="probs"
+    measurement : {"probs", "expval"}, observable or list of observables, default="probs"
         What the linear layer sees.
     image_shape : sequence of int, default=None
         Shape of the image behind a row of `X`; ``None`` for a square grey-scale image.

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import os
+import warnings
 
 import numpy as np
 
+from ..circuits.observables import (
+    check_measurement,
+    circuit_in_basis,
+    constant_observables,
+    gates_in_basis,
+    measured_bases,
+    observables_readout,
+    program_in_basis,
+)
 from ..proportions import proportions_warning
 from ..random_states import numpy_generator
-from ..simulation import ExactCircuit, NoisyCircuit
+from ..simulation import CircuitInBases, ExactCircuit, NoisyCircuit
 from ..simulation.uploads import UploadCircuit
 from ..training import Network
 from . import fitting
@@ -53,13 +63,15 @@ class QuantumStudent(Student):
     def _sizes(self):
         n_qubits, measurement = self.circuit_["n_qubits"], self.circuit_["measurement"]
         n_weights = student_circuit(self, self.circuit_).sizes.n_weights
-        return n_weights, 2**n_qubits if measurement == "probs" else n_qubits
+        known = {"probs": 2**n_qubits, "expval": n_qubits}
+        return n_weights, known[measurement] if isinstance(measurement, str) else len(measurement)
 
     def _architecture(self, rng):
         _check_size(self)
         circuit = {name: getattr(self, name) for name in SHAPING}
         # NumPy's small integers overflow.
         circuit |= {"n_qubits": int(self.n_qubits), "n_layers": int(self.n_layers)}
+        circuit["measurement"] = _checked_measurement(self.measurement, circuit["n_qubits"])
         added = {
             "n_uploads": int(self.n_uploads),
             "trainable_scaling": bool(self.trainable_scaling),
@@ -133,6 +145,8 @@ class QuantumArchitecture:
     def network(self, n_features, n_classes, front_end=None):
         """See :meth:`.training_run.Architecture.network`; missing features count as 0."""
         measurement = self.settings["circuit_"]["measurement"]
+        if not isinstance(measurement, str):
+            measurement = observables_readout(measurement)
         return Network(
             self._circuit,
             measurement,
@@ -164,6 +178,9 @@ def make_circuit(student, circuit, rng, dtype=np.float32):
     -------
     circuit : sklqkd.training.Middle
     """
+    measurement = circuit["measurement"]
+    is_named = isinstance(measurement, str)
+    bases = ["Z" * circuit["n_qubits"]] if is_named else measured_bases(measurement)
     parts = student_circuit(student, circuit)
     shots = None if student.shots is None else int(student.shots)
     options = dict(student.backend_options or {})
@@ -177,9 +194,10 @@ def make_circuit(student, circuit, rng, dtype=np.float32):
         from ..backends.noise import check_strengths
 
         depolarizing = check_strengths({"depolarizing": depolarizing}).depolarizing
-        exact = _exact_circuit(parts, dtype, student.device)
-        is_noisy = shots is not None or depolarizing > 0
-        return NoisyCircuit(exact, shots, depolarizing, rng) if is_noisy else exact
+        circuits = [_exact_circuit(parts, basis, dtype, student.device) for basis in bases]
+        if shots is not None or depolarizing > 0:
+            circuits = [NoisyCircuit(exact, shots, depolarizing, rng) for exact in circuits]
+        return circuits[0] if len(circuits) == 1 else CircuitInBases(circuits)
     if student.device != "cpu":
         raise ValueError(
             f"device={student.device!r} is for the exact simulator alone; a device of "
@@ -189,20 +207,49 @@ def make_circuit(student, circuit, rng, dtype=np.float32):
     from ..simulation.device_circuit import DeviceCircuit, DeviceUploads
 
     backend = make_backend(student.backend, circuit["n_qubits"], shots, options)
-    if not parts.is_plain:
-        return DeviceUploads(parts.gates, backend, rng)
-    preparation, n_weights = parts.encoding().preparation(), parts.ansatz.program.n_weights
-    return DeviceCircuit(preparation, parts.ansatz.gates, n_weights, backend, rng)
+    on_device = [
+        DeviceUploads(_uploads_in_basis(parts, basis), backend, rng)
+        if not parts.is_plain
+        else DeviceCircuit(
+            parts.encoding().preparation(),
+            gates_in_basis(parts.ansatz.gates, basis),
+            parts.ansatz.program.n_weights,
+            backend,
+            rng,
+        )
+        for basis in bases
+    ]
+    return on_device[0] if len(on_device) == 1 else CircuitInBases(on_device)
 
 
-def _exact_circuit(parts, dtype, device):
+def _uploads_in_basis(parts, basis):
+    return parts.gates._replace(circuit=circuit_in_basis(parts.gates.circuit, basis))
+
+
+def _checked_measurement(measurement, n_qubits):
+    """Return it in plain strings and numbers; warn of observables that say nothing."""
+    checked = check_measurement(measurement, n_qubits)
+    constant = [] if isinstance(checked, str) else constant_observables(checked)
+    if constant:
+        warnings.warn(
+            f"{len(constant)} of the {len(checked)} observables of measurement, {constant}, are "
+            "multiples of the identity: their values are the same for every image, as the "
+            "intercepts of the head are. Leave them out.",
+            UserWarning,
+            stacklevel=2,
+        )
+    return checked
+
+
+def _exact_circuit(parts, basis, dtype, device):
     if not parts.is_plain:
+        gates = _uploads_in_basis(parts, basis)
         if device == "cpu":
-            return UploadCircuit(parts.gates)
+            return UploadCircuit(gates)
         from ..simulation.torch_uploads import TorchUploads
 
-        return TorchUploads(parts.gates, dtype, device=device)
-    encoding, program = parts.encoding(), parts.ansatz.program
+        return TorchUploads(gates, dtype, device=device)
+    encoding, program = parts.encoding(), program_in_basis(parts.ansatz.program, basis)
     if device == "cpu":
         return ExactCircuit(encoding, program, dtype)
     from ..simulation.torch_circuit import TorchCircuit

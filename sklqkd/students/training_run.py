@@ -384,6 +384,7 @@ class TrainingRun:
             epochs = [[value(epoch) for value in values] for epoch in range(student.max_iter)]
             lessons = [teaching.logits, list(teaching.weights), epochs]
         data = [self.features, self.objective, self.validation, lessons]
+        data.append(self.architecture.settings)
         return checksum([type(student).__name__, settings, self.snapshot(), data])
 
     def snapshot(self):

@@ -88,9 +88,9 @@ class Network:
     ----------
     middle : Middle
         Encoding and ansatz, or what stands in their place.
-    measurement : {"probs", "expval"} or float
+    measurement : {"probs", "expval"}, float or ndarray of shape (n_outputs, n_values)
         What the head sees of a circuit, as in :func:`readout_matrix`; or all values of the middle
-        part, times this number.
+        part, times this number; or this matrix times them.
     n_classes : int
     front_end : FrontEnd or None, default=None
         Trained layers before the encoding; None if `X` holds the features already.
@@ -116,7 +116,7 @@ class Network:
     def __init__(
         self,
         middle: Middle,
-        measurement: str | float,
+        measurement: str | float | np.ndarray,
         n_classes: int,
         *,
         front_end=None,
