@@ -51,6 +51,9 @@ STATE_VERSION = 1
 #: The types of this package in files of skops, for the `trusted` parameter of ``skops.io.load``.
 TRUSTED_TYPES = [
     "sklqkd.images.ImageLayout",
+    "sklqkd.optimizers.scipy_minimizer.ScipyMinimizer",
+    "sklqkd.optimizers.sgd.SGD",
+    "sklqkd.optimizers.spsa.SPSA",
     "sklqkd.reducers.fixed.CenterCropReducer",
     "sklqkd.reducers.fixed.PCAReducer",
     "sklqkd.reducers.fixed.PoolingReducer",

@@ -20,6 +20,7 @@ EXPECTED_FAILURES = {
 @parametrize_with_checks(
     [
         QNNClassifier(max_iter=30, random_state=0),
+        QNNClassifier(optimizer="lbfgs", max_iter=30, random_state=0),
         DistilledQNNClassifier(max_iter=30, random_state=0),
         DistilledQNNClassifier(LogisticRegression(), cv=2, max_iter=30, random_state=0),
         DistilledQNNClassifierCV(

@@ -174,7 +174,7 @@ def test_bases_tell_all_words_of_random_matrices(n_qubits):
 
 
 @pytest.mark.parametrize(
-    "measurement, message",
+    ("measurement", "message"),
     [
         (qml.Z(3), "on the wires \\[3\\], but there are only 3 qubits"),
         (["XX", "IIIZ"], "measurement\\[1\\] is .* on the wires \\[3\\]"),
@@ -265,16 +265,16 @@ def test_a_change_of_observables_stops_a_warm_start():
 
 
 def test_a_checkpoint_tells_observables_apart(tmp_path):
-    class Stop(Exception):
+    class StopError(Exception):
         pass
 
     class Stopping(Checkpoint):
         def on_fit_task_end(self, estimator, context):
             super().on_fit_task_end(estimator, context)
-            raise Stop
+            raise StopError
 
     path = tmp_path / "fit.ckpt"
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         student([qml.X(0) @ qml.Z(1)]).set_callbacks(Stopping(path)).fit(X, y)
     with pytest.raises(ValueError, match="another fit"):
         student([qml.X(0) @ qml.Z(2)]).set_callbacks(Checkpoint(path)).fit(X, y)

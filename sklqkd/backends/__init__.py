@@ -12,11 +12,19 @@ from typing import Protocol
 import numpy as np
 
 from ..gates import GateCircuit
+from .extrapolation import ZeroNoiseExtrapolation, make_extrapolation
 from .mitigation import ReadoutMitigation
 from .pennylane_devices import PennyLaneBackend, installed_devices
 from .qiskit_devices import QiskitBackend
 
-__all__ = ["Backend", "PennyLaneBackend", "QiskitBackend", "ReadoutMitigation", "make_backend"]
+__all__ = [
+    "Backend",
+    "PennyLaneBackend",
+    "QiskitBackend",
+    "ReadoutMitigation",
+    "ZeroNoiseExtrapolation",
+    "make_backend",
+]
 
 
 class Backend(Protocol):
@@ -56,9 +64,13 @@ def make_backend(
         Number of measurements of each circuit; None for exact probabilities.
     options : dict, default=None
         ``"noise_model"`` (see :mod:`sklqkd.backends.noise`); ``"readout_mitigation"``: whether to
-        undo readout errors, measured with two calibration circuits; ``"diff_method"``: how the
-        circuit is differentiated in training, "parameter-shift" (default with shots) or "adjoint"
-        (default without, where the device offers it); all others go to the device.
+        undo readout errors, measured with two calibration circuits; ``"zne"``: whether to
+        extrapolate to gates without noise, from three circuits for each, or a dict of
+        "scale_factors" and "extrapolation" (see
+        :class:`sklqkd.backends.extrapolation.ZeroNoiseExtrapolation`); ``"diff_method"``: how the
+        circuit is differentiated in training, "parameter-shift" (default with shots), "adjoint"
+        (default without, where the device offers it) or "none", which refuses an optimizer that
+        would run so many circuits; all others go to the device.
 
     Returns
     -------
@@ -87,7 +99,9 @@ def make_backend(
             f"installed PennyLane device: {', '.join(map(repr, installed_devices()))}."
         )
     options = dict(options or {})
-    mitigates = options.pop("readout_mitigation", False)
+    mitigates, zne = options.pop("readout_mitigation", False), options.pop("zne", False)
     make = QiskitBackend if name in ("qiskit.aer", "qiskit.remote") else PennyLaneBackend
     backend: Backend = make(name, n_qubits, shots, options)
-    return ReadoutMitigation(backend) if mitigates else backend
+    if mitigates:
+        backend = ReadoutMitigation(backend)
+    return backend if zne in (False, None) else make_extrapolation(backend, name, zne)

@@ -41,7 +41,7 @@ class AerRunner:
     ----------
     is_exact : bool
         Whether Aer returns probabilities, not counts.
-    transpiles : bool
+    transpiles, has_gate_noise, has_readout_noise : bool
     """
 
     def __init__(self, n_qubits, shots, options):
@@ -71,6 +71,9 @@ class AerRunner:
             gates = {"basis_gates": sorted(basis)}
             self._transpiling = DEFAULTS | gates | (self._transpiling or transpiling)
         self.transpiles = self._transpiling is not None
+        gates = self._noise.gates if self._noise is not None else frozenset()
+        self.has_gate_noise = bool(gates - {"measure"})
+        self.has_readout_noise = self._noise is not None and self._noise.has_readout_errors
         self._has_device = device is not None
         if device is not None:
             check_size(device, n_qubits)

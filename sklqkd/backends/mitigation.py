@@ -29,6 +29,7 @@ class ReadoutMitigation:
 
     def __init__(self, backend):
         self.backend = backend
+        self.has_gradient = getattr(backend, "has_gradient", True)
         self._inverses: dict[tuple[int, ...], np.ndarray] = {}
 
     def probabilities(

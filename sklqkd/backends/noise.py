@@ -115,7 +115,7 @@ def noisy_operations(operations: Sequence, strengths: Strengths, n_qubits: int) 
     noisy = []
     for operation in operations:
         noisy.append(operation)
-        for wire in operation.wires:
+        for wire in operation.wires if operation.name != "Barrier" else ():
             if strengths.depolarizing:
                 # PennyLane counts the three Pauli errors, without the identity's fourth part.
                 noisy.append(qml.DepolarizingChannel(0.75 * strengths.depolarizing, wires=wire))

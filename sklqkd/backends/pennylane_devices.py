@@ -14,7 +14,9 @@ __all__ = ["PennyLaneBackend", "find_device", "installed_devices", "make_device"
 
 #: Amplitudes or measured bits of one circuit: bounds its memory, whatever the rows and shots.
 CHUNK = 2**22
-DIFF_METHODS = ("parameter-shift", "adjoint")
+#: How the names of simulators begin whose gates are as they should be.
+NOISELESS = ("default.", "lightning.", "null.", "reference.")
+DIFF_METHODS = ("parameter-shift", "adjoint", "none")
 
 
 def installed_devices() -> list[str]:
@@ -114,8 +116,8 @@ class PennyLaneBackend:
     shots : int or None
     options : dict
         ``"noise_model"``: a dict of strengths (see :mod:`sklqkd.backends.noise`), for
-        "default.mixed" alone; ``"diff_method"``: "parameter-shift" or "adjoint"; all others go to
-        the device.
+        "default.mixed" alone; ``"diff_method"``: "parameter-shift", "adjoint" or "none"; all others
+        go to the device.
 
     Raises
     ------
@@ -142,6 +144,11 @@ class PennyLaneBackend:
                     "'qiskit.aer'."
                 )
             self._strengths = check_strengths(noise_model)
+        # Of simulators of others, and of hardware, nobody knows.
+        self.has_gate_noise = False if name.startswith(NOISELESS) else None
+        if self._strengths is not None:
+            self.has_gate_noise = self._strengths.on_gates
+        self.has_readout_noise = self._strengths is not None and self._strengths.readout > 0
         self._device = self._make_device()
         self._is_seedable = "seed" in inspect.signature(type(self._device).__init__).parameters
         can_adjoint = shots is None and noise_model is None and self._offers_adjoint()
@@ -150,7 +157,8 @@ class PennyLaneBackend:
                 f"The device {name!r} offers no adjoint gradient with shots={shots!r} and this "
                 "noise model. Use diff_method='parameter-shift'."
             )
-        self.has_adjoint = can_adjoint and diff_method != "parameter-shift"
+        self.has_adjoint = can_adjoint and diff_method in (None, "adjoint")
+        self.has_gradient = diff_method != "none"
 
     def _make_device(self, **seed):
         options = {**self._options, **seed}

@@ -40,6 +40,7 @@ _QISKIT_NAMES = {
     "SWAP": "swap",
     "Toffoli": "ccx",
     "CSWAP": "cswap",
+    "Barrier": "barrier",
 }
 
 

@@ -83,12 +83,16 @@ class QiskitBackend:
         self.name, self.n_qubits, self.shots = name, n_qubits, shots
         self.options = dict(options or {})
         own = dict(self.options)
-        if own.pop("diff_method", None) not in (None, "parameter-shift"):
+        diff_method = own.pop("diff_method", None)
+        if diff_method not in (None, "parameter-shift", "none"):
             raise ValueError(
-                f"The device {name!r} offers diff_method='parameter-shift' alone; it is "
-                f"{self.options['diff_method']!r}."
+                f"The device {name!r} offers diff_method='parameter-shift' or 'none' alone; it is "
+                f"{diff_method!r}."
             )
+        self.has_gradient = diff_method != "none"
         self._runner = runners[name](n_qubits, shots, own)
+        self.has_gate_noise = self._runner.has_gate_noise
+        self.has_readout_noise = self._runner.has_readout_noise
         self._compiled: dict[tuple, CompiledCircuit] = {}
         self._warns = True
 

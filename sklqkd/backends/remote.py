@@ -27,6 +27,7 @@ class RemoteRunner:
     """
 
     transpiles = True
+    has_gate_noise, has_readout_noise = True, True  # as hardware has
 
     def __init__(self, n_qubits, shots, options):
         require("qiskit_ibm_runtime", "qiskit-ibm-runtime")

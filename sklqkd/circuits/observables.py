@@ -326,6 +326,6 @@ def _advice(value):
         )
     if isinstance(value, type) and hasattr(value, "pauli_rep"):
         return f" Say on which wire: {value.__name__}(0)."
-    if isinstance(value, np.ndarray) or isinstance(value, Real):
+    if isinstance(value, (np.ndarray, Real)):
         return " A matrix is given with its wires: qml.Hermitian(matrix, wires=[0])."
     return ""

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..images import ImageLayout
 from ..losses import cross_entropy
-from ..optimizers import Adam, raise_if_diverged
+from ..optimizers.adam import Adam, raise_if_diverged
 
 __all__ = [
     "ConvFrontEnd",

@@ -230,7 +230,8 @@ def _lets_threads_run(calls):
         where = settings["backend"], settings["device"], settings["shots"]
         if where != (EXACT, "cpu", None) or settings["n_qubits"] > UNITARY_UP_TO:
             return False
-        if not isinstance(settings["measurement"], str):  # it may take more than one circuit
+        # Others may take more than one circuit, or step by step.
+        if not isinstance(settings["measurement"], str) or settings["optimizer"] != "adam":
             return False
     return True
 

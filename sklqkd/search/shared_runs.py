@@ -105,9 +105,9 @@ class SharedRun(TrainingRun):
     def state(self) -> dict | None:
         """Return where training stands, or None where :meth:`go_on` could not go on from there.
 
-        A device has a generator of its own, whose state cannot be had.
+        A device has a generator of its own, whose state cannot be had; nor can SciPy's.
         """
-        if getattr(self.student, "backend", EXACT) != EXACT:
+        if getattr(self.student, "backend", EXACT) != EXACT or not self.optimizer.is_resumable:
             return None
         return {
             "seed": self.student.random_state,

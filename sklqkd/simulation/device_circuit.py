@@ -30,6 +30,11 @@ class DeviceCircuit:
     backend : Backend
     rng : numpy.random.Generator
         Where the seeds of a simulator with shots come from.
+
+    Attributes
+    ----------
+    has_gradient : bool
+        Whether `backward` may be called, which runs many more circuits.
     """
 
     n_rows = None  # a prediction is one job
@@ -50,6 +55,7 @@ class DeviceCircuit:
 
     def _run_on(self, backend, rng, gates, n_weights):
         self._backend, self._rng, self._gates = backend, rng, gates
+        self.has_gradient = getattr(backend, "has_gradient", True)
         self.n_qubits, self.n_weights = gates.n_qubits, n_weights
         self.permutation = np.arange(2**self.n_qubits)
         names = {gate.angle: gate.name for gate in gates.gates if gate.angle is not None}

@@ -14,6 +14,7 @@ from typing import ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._sklearn import HasMethods, Interval, Options, StrOptions, _fit_context
@@ -29,6 +30,7 @@ from ..threads import one_thread
 from ..unlabelled import teachers_of
 from . import fitting
 from .features import REDUCERS
+from .optimizing import has_steps
 
 __all__ = ["Student", "TaughtStudent"]
 
@@ -39,6 +41,7 @@ class Student(VersionedState, CallbackSupportMixin, ClassifierMixin, BaseEstimat
     _parameter_constraints: ClassVar[dict] = {
         "reducer": [StrOptions(set(REDUCERS)), HasMethods(["fit", "transform"]), None],
         "image_shape": ["array-like", None],
+        "optimizer": "no_validation",  # see sklqkd.students.optimizing
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
@@ -79,6 +82,7 @@ class Student(VersionedState, CallbackSupportMixin, ClassifierMixin, BaseEstimat
         """
         return fitting.fit(self, X, y, sample_weight)
 
+    @available_if(has_steps)
     @unchanged_on_error
     @_fit_context(prefer_skip_nested_validation=False)
     def partial_fit(self, X, y, classes=None, sample_weight=None):
@@ -315,6 +319,7 @@ class TaughtStudent(Student):
         """
         return fitting.fit(self, X, y, sample_weight, teacher_logits)
 
+    @available_if(has_steps)
     @unchanged_on_error
     @_fit_context(prefer_skip_nested_validation=False)
     def partial_fit(self, X, y, classes=None, sample_weight=None, teacher_logits=None):

@@ -15,6 +15,7 @@ from .._sklearn import Interval
 from . import fitting
 from .base import TaughtStudent
 from .layers import HiddenArchitecture, HiddenLayer, LinearArchitecture
+from .optimizing import precision
 
 __all__ = ["DistilledLinearClassifier", "DistilledMLPClassifier"]
 
@@ -42,6 +43,7 @@ class _ClassicalStudent(TaughtStudent):
         n_components=16,
         reducer="fc",
         image_shape=None,
+        optimizer="adam",
         max_iter=50,
         batch_size=32,
         learning_rate_init=0.01,
@@ -66,6 +68,7 @@ class _ClassicalStudent(TaughtStudent):
         self.n_components = n_components
         self.reducer = reducer
         self.image_shape = image_shape
+        self.optimizer = optimizer
         self.max_iter = max_iter
         self.batch_size = batch_size
         self.learning_rate_init = learning_rate_init
@@ -127,12 +130,14 @@ default="fc"
         features, any number of them. "fc" and "conv" are trained together with the classifier.
     image_shape : sequence of int, default=None
         Shape of the image behind a row of `X`; ``None`` for a square grey-scale image.
+    optimizer : {"adam", "sgd", "lbfgs", "spsa", "cobyla"} or object, default="adam"
+        How it is trained, see :mod:`sklqkd.optimizers`.
     max_iter : int, default=50
         Largest number of epochs.
     batch_size : int, default=32
         Images per mini-batch.
     learning_rate_init : float, default=0.01
-        Step size of Adam.
+        Step size of the optimizer.
     shuffle : bool, default=True
         Whether to draw new mini-batches in every epoch.
     early_stopping : bool, default=False
@@ -207,7 +212,7 @@ default="fc"
         return 0, self.n_components_
 
     def _architecture(self, rng):
-        return LinearArchitecture(self.n_components)
+        return LinearArchitecture(self.n_components, precision(self.optimizer))
 
     def _fitted_network(self, front_end=None):
         architecture = LinearArchitecture(self.n_components_, np.float64)
@@ -268,12 +273,14 @@ default="fc"
         features, any number of them. "fc" and "conv" are trained together with the classifier.
     image_shape : sequence of int, default=None
         Shape of the image behind a row of `X`; ``None`` for a square grey-scale image.
+    optimizer : {"adam", "sgd", "lbfgs", "spsa", "cobyla"} or object, default="adam"
+        How it is trained, see :mod:`sklqkd.optimizers`.
     max_iter : int, default=50
         Largest number of epochs.
     batch_size : int, default=32
         Images per mini-batch.
     learning_rate_init : float, default=0.01
-        Step size of Adam.
+        Step size of the optimizer.
     shuffle : bool, default=True
         Whether to draw new mini-batches in every epoch.
     early_stopping : bool, default=False
@@ -348,6 +355,7 @@ default="fc"
         n_components=16,
         reducer="fc",
         image_shape=None,
+        optimizer="adam",
         max_iter=50,
         batch_size=32,
         learning_rate_init=0.01,
@@ -368,9 +376,12 @@ default="fc"
             teacher_weights=teacher_weights,
             unlabelled=unlabelled,
             cv=cv,
+            augmentation=augmentation,
+            n_views=n_views,
             n_components=n_components,
             reducer=reducer,
             image_shape=image_shape,
+            optimizer=optimizer,
             max_iter=max_iter,
             batch_size=batch_size,
             learning_rate_init=learning_rate_init,
@@ -403,7 +414,7 @@ default="fc"
         return self.hidden_units_ * (self.n_components_ + 1), self.hidden_units_
 
     def _architecture(self, rng):
-        return HiddenArchitecture(self.n_components, self.hidden_units)
+        return HiddenArchitecture(self.n_components, self.hidden_units, precision(self.optimizer))
 
     def _fitted_network(self, front_end=None):
         architecture = HiddenArchitecture(self.n_components_, self.hidden_units_, np.float64)

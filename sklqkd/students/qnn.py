@@ -23,7 +23,7 @@ class QNNClassifier(CircuitMixin, QuantumStudent):
 
     An image is reduced to a few features, these are encoded into the state of `n_qubits` qubits, a
     trained circuit follows, and a linear layer maps what is measured to class logits. All of it is
-    trained together with Adam on cross-entropy, with exact gradients.
+    trained together on cross-entropy, with Adam and exact gradients unless told otherwise.
 
     Parameters
     ----------
@@ -85,12 +85,16 @@ default="strongly_entangling"
     device : str, default="cpu"
         Where the exact simulator runs: "cpu", or a device of torch such as "cuda", which pays for
         many qubits and large batches.
+    optimizer : {"adam", "sgd", "lbfgs", "spsa", "cobyla"} or object, default="adam"
+        How it is trained, see :mod:`sklqkd.optimizers`: Adam or momentum on mini-batches; L-BFGS on
+        all images, of which `max_iter` counts the iterations; or without gradients, for shots and
+        hardware. An object sets other constants, or is one of your own or of PennyLane.
     max_iter : int, default=50
         Largest number of epochs.
     batch_size : int, default=32
         Images per mini-batch.
     learning_rate_init : float, default=0.01
-        Step size of Adam.
+        Step size of the optimizer.
     shuffle : bool, default=True
         Whether to draw new mini-batches in every epoch.
     early_stopping : bool, default=False
@@ -200,6 +204,7 @@ default="strongly_entangling"
         shots=None,
         backend_options=None,
         device="cpu",
+        optimizer="adam",
         max_iter=50,
         batch_size=32,
         learning_rate_init=0.01,
@@ -225,6 +230,7 @@ default="strongly_entangling"
         self.shots = shots
         self.backend_options = backend_options
         self.device = device
+        self.optimizer = optimizer
         self.max_iter = max_iter
         self.batch_size = batch_size
         self.learning_rate_init = learning_rate_init
@@ -320,12 +326,14 @@ default="strongly_entangling"
     device : str, default="cpu"
         Where the exact simulator runs: "cpu", or a device of torch such as "cuda", which pays for
         many qubits and large batches.
+    optimizer : {"adam", "sgd", "lbfgs", "spsa", "cobyla"} or object, default="adam"
+        How it is trained, see :mod:`sklqkd.optimizers`.
     max_iter : int, default=50
         Largest number of epochs.
     batch_size : int, default=32
         Images per mini-batch.
     learning_rate_init : float, default=0.01
-        Step size of Adam.
+        Step size of the optimizer.
     shuffle : bool, default=True
         Whether to draw new mini-batches in every epoch.
     early_stopping : bool, default=False
@@ -404,6 +412,7 @@ default="strongly_entangling"
         shots=None,
         backend_options=None,
         device="cpu",
+        optimizer="adam",
         max_iter=50,
         batch_size=32,
         learning_rate_init=0.01,
@@ -430,6 +439,7 @@ default="strongly_entangling"
             shots=shots,
             backend_options=backend_options,
             device=device,
+            optimizer=optimizer,
             max_iter=max_iter,
             batch_size=batch_size,
             learning_rate_init=learning_rate_init,

@@ -23,6 +23,7 @@ from ..simulation.uploads import UploadCircuit
 from ..training import Network
 from . import fitting
 from .base import Student
+from .optimizing import precision
 from .student_circuit import encoding_name, student_circuit
 
 __all__ = ["EXACT", "QuantumArchitecture", "QuantumStudent"]
@@ -77,7 +78,7 @@ class QuantumStudent(Student):
             "trainable_scaling": bool(self.trainable_scaling),
         }
         circuit |= {name: value for name, value in added.items() if value != ADDED[name]}
-        return QuantumArchitecture(self, circuit, rng)
+        return QuantumArchitecture(self, circuit, rng, precision(self.optimizer))
 
     def _fitted_network(self, front_end=None):
         # The backend is that which the student is set to now, whatever it was trained on.
@@ -109,6 +110,8 @@ class QuantumArchitecture:
         self.settings = {"circuit_": circuit}
         self._dtype = dtype
         self._circuit = make_circuit(student, circuit, rng, dtype)
+        self.has_gradient = getattr(self._circuit, "has_gradient", True)
+        self.is_deterministic = student.shots is None
         self._parts = student_circuit(student, circuit)
         self.n_components = self._parts.n_features
         name = encoding_name(circuit["encoding"])

@@ -17,11 +17,11 @@ from ..augmentation import check_augmentation, make_views, with_views
 from ..checks import refuses_overflow
 from ..feature_scaling import fit_feature_scale, scaled
 from ..losses import DISTILLATION_LOSSES
-from ..optimizers import Adam
 from ..persistence import checksum
 from ..random_states import numpy_generator, random_generator
 from ..training import Network, Objective, make_pass
 from .features import fit_reducer, make_reducer, reduced
+from .optimizing import check_optimizer, kept, make_optimizer, recall
 
 __all__ = ["Architecture", "TrainingRun"]
 
@@ -110,6 +110,7 @@ class TrainingRun:
         generator = random_generator(student.random_state)
         self.rng = numpy_generator(generator)
         self.architecture = architecture = student._architecture(self.rng)
+        check_optimizer(student, architecture)
         if resumed and _has_changed(student, architecture.settings):
             raise ValueError(
                 "Training cannot go on: the parameters that shape the student have changed since "
@@ -178,15 +179,14 @@ class TrainingRun:
                 "last fit. Pass X with as many as before, or fit with warm_start=False."
             )
         self.network.bind(student.parameters_.copy() if resumed else start)
-        learning_rates = self.network.learning_rates(student.learning_rate_init)
-        self.optimizer = Adam(self.network.size, learning_rate=learning_rates)
-        if resumed and getattr(student, "optimizer_state_", None) is not None:
-            moments, self.optimizer.n_steps = student.optimizer_state_
-            self.optimizer.first_moment[:], self.optimizer.second_moment[:] = moments
-
-        self.features = np.ascontiguousarray(features, np.float32)
+        self.features = np.ascontiguousarray(features, self.network.dtype)
         self._make_objective(y, labelled, sample_weight)
         self._hold_out()
+        n_copies = 1 if self.views is None else 1 + student.n_views
+        n_shown = len(self.features) // n_copies
+        self.optimizer = make_optimizer(student, self.network, n_shown, self.rng)
+        if resumed:
+            recall(self.optimizer, getattr(student, "optimizer_state_", None))
         continued = resumed and hasattr(student, "loss_curve_")
         self.loss_curve = list(student.loss_curve_) if continued else []
         scores = getattr(student, "validation_scores_", None) if continued else None
@@ -369,8 +369,12 @@ class TrainingRun:
     @property
     def has_ended(self):
         """Whether all epochs are behind it, or training has converged."""
-        student = self.student
-        return self.n_iter >= student.max_iter or self.n_no_change >= student.n_iter_no_change
+        student, optimizer = self.student, self.optimizer
+        if self.n_iter >= student.max_iter or optimizer.has_ended:
+            return True
+        # SciPy says itself when it has converged.
+        is_heeded = not optimizer.is_whole or self.validation is not None
+        return is_heeded and self.n_no_change >= student.n_iter_no_change
 
     @functools.cached_property
     def identity(self):
@@ -378,6 +382,7 @@ class TrainingRun:
         student, teaching = self.student, self.teaching
         settings = student.get_params(deep=False)
         settings = {k: v for k, v in settings.items() if k not in ("teacher", "verbose")}
+        settings["optimizer"] = [student.optimizer, getattr(student.optimizer, "__dict__", None)]
         lessons = None
         if teaching is not None:
             values = [*teaching.temperatures, teaching.lam]
@@ -390,10 +395,16 @@ class TrainingRun:
     def snapshot(self):
         """Return what the epochs so far have changed, as a dict of arrays and plain values."""
         optimizer = self.optimizer
+        if not optimizer.is_resumable:
+            raise ValueError(
+                f"A fit with optimizer={self.student.optimizer!r} cannot go on from a file: what "
+                "it knows of earlier steps cannot be had. Use optimizer='adam', 'sgd' or 'spsa', "
+                "or one with get_state() and set_state(array)."
+            )
         best = self.best_parameters
         return {
             "parameters": self.network.parameters.copy(),
-            "moments": np.stack([optimizer.first_moment, optimizer.second_moment]),
+            "moments": optimizer.moments,
             "n_steps": optimizer.n_steps,
             "best_parameters": None if best is None else best.copy(),
             "best": float(self.best),
@@ -407,7 +418,7 @@ class TrainingRun:
     def restore(self, state):
         """Go on from what :meth:`snapshot` returned in a run of the same `identity`."""
         self.network.parameters[:] = state["parameters"]
-        self.optimizer.first_moment[:], self.optimizer.second_moment[:] = state["moments"]
+        self.optimizer.moments = state["moments"]
         self.optimizer.n_steps = state["n_steps"]
         self.best_parameters, self.best = state["best_parameters"], state["best"]
         self.n_no_change, self.n_iter = state["n_no_change"], state["n_iter"]
@@ -437,9 +448,7 @@ class TrainingRun:
             **student._taught(self.teaching),
         }
         if keep_optimizer or student.warm_start:
-            optimizer = self.optimizer
-            moments = np.stack([optimizer.first_moment, optimizer.second_moment])
-            attributes["optimizer_state_"] = (moments, optimizer.n_steps)
+            attributes["optimizer_state_"] = kept(self.optimizer)
         return attributes
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .epochs import make_pass
 from .network import MEASUREMENTS, Middle, Network, readout_matrix
 from .objective import Lesson, Objective
+from .other_passes import make_pass
 
 __all__ = [
     "MEASUREMENTS",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..optimizers import Adam, raise_if_diverged
+from ..optimizers.adam import Adam, raise_if_diverged
 from ..reducers.front_ends import LinearFrontEnd
 from ..simulation import ExactCircuit
 from ..statevector.unitary import UnitaryCircuit, can_be_unitary
@@ -43,6 +43,7 @@ def make_pass(
     middle, front_end = network.middle, network.front_end
     is_known = (
         type(middle) is ExactCircuit
+        and type(optimizer) is Adam
         and can_be_unitary(middle.program)
         and (front_end is None or _has_loops(front_end, middle.encoding))
         and network.dtype == np.float32
@@ -100,7 +101,8 @@ class Pass:
         order = rng.permutation(rows) if shuffle else rows
         with np.errstate(over="ignore", invalid="ignore"):  # told of once, below
             total = self._total(order, objective, rng)
-        raise_if_diverged(total, self.network.parameters, self.optimizer.second_moment)
+        squares = getattr(self.optimizer, "second_moment", 0.0)
+        raise_if_diverged(total, self.network.parameters, squares)
         return total / len(order)
 
     def _total(self, order, objective, rng):

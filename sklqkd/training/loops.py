@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..optimizers import adam
+from ..optimizers.adam import adam
 from ..statevector.compilation import compiled, inlined, merged
 from ..statevector.unitary import UnitaryCircuit, angles, unitary
 from .encoding_loops import Encoder, encode, encoding_gradient

@@ -189,13 +189,15 @@ class Network:
             self.front_end.bind(front_end, gradients[0])
         _, self._weights_gradient, self._coef_gradient, self._intercept_gradient = gradients
 
-    def logits(self, X: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
+    def logits(
+        self, X: np.ndarray, rng: np.random.Generator | None = None, keep: bool = True
+    ) -> np.ndarray:
         """Return the logits of a batch, (n_samples, n_classes), keeping what `backward` needs.
 
         A generator switches the front-end to training mode (dropout).
         """
         self._prepare()
-        return self._forward(X, rng)
+        return self._forward(X, rng, keep)
 
     def _prepare(self):
         """Compute what depends on the parameters alone."""

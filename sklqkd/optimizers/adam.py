@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
-from .statevector.compilation import compiled, inlined
+from ..statevector.compilation import compiled, inlined
 
 __all__ = ["Adam", "adam", "has_diverged", "raise_if_diverged"]
 
@@ -46,6 +48,11 @@ class Adam:
     array([0.9])
     """
 
+    needs_gradient: ClassVar[bool] = True
+    is_resumable: ClassVar[bool] = True
+    is_whole: ClassVar[bool] = False
+    has_ended: ClassVar[bool] = False
+
     def __init__(
         self, size, dtype=np.float32, *, learning_rate=0.01, beta_1=0.9, beta_2=0.999, epsilon=1e-8
     ):
@@ -67,6 +74,15 @@ class Adam:
             self.n_steps,
             self.constants,
         )
+
+    @property
+    def moments(self) -> np.ndarray:
+        """Both moments, (2, size)."""
+        return np.stack([self.first_moment, self.second_moment])
+
+    @moments.setter
+    def moments(self, value):
+        self.first_moment[:], self.second_moment[:] = value
 
 
 @inlined
