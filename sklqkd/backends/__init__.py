@@ -65,7 +65,7 @@ def make_backend(
     options : dict, default=None
         ``"noise_model"`` (see :mod:`sklqkd.backends.noise`); ``"readout_mitigation"``: whether to
         undo readout errors, measured with two calibration circuits; ``"zne"``: whether to
-        extrapolate to gates without noise, from three circuits for each, or a dict of
+        extrapolate to gates without noise, from two circuits for each, or a dict of
         "scale_factors" and "extrapolation" (see
         :class:`sklqkd.backends.extrapolation.ZeroNoiseExtrapolation`); ``"diff_method"``: how the
         circuit is differentiated in training, "parameter-shift" (default with shots), "adjoint"

@@ -40,12 +40,14 @@ class ZeroNoiseExtrapolation:
     ----------
     backend : Backend
         One whose gates are noisy, which its ``has_gate_noise`` says.
-    scale_factors : sequence of float, default=(1, 2, 3)
+    scale_factors : sequence of float, default=(1, 3)
         At least two, from 1 on. A circuit is folded in whole gates: what counts is how many it has.
+        Odd numbers repeat all of it; the others its last gates once more, whose noise may do more
+        or less than that of the first.
     extrapolation : {"linear", "quadratic", "richardson"} or callable, default="linear"
         The polynomial, "richardson" of the highest degree; or ``f(scale_factors, values)`` that
-        returns the value at 0, such as ``pennylane.noise.exponential_extrapolate`` or
-        ``mitiq.zne.inference.ExpFactory.extrapolate``.
+        returns the value at 0, such as ``pennylane.noise.richardson_extrapolate`` or
+        ``mitiq.zne.inference.LinearFactory.extrapolate``.
 
     Raises
     ------
@@ -53,7 +55,7 @@ class ZeroNoiseExtrapolation:
         For bad parameters, or a backend whose gates are not noisy.
     """
 
-    def __init__(self, backend, scale_factors=(1, 2, 3), extrapolation="linear"):
+    def __init__(self, backend, scale_factors=(1, 3), extrapolation="linear"):
         self.backend = backend
         self.has_gradient = getattr(backend, "has_gradient", True)
         self.scale_factors = _checked_factors(scale_factors)
@@ -136,7 +138,7 @@ def _checked_factors(scale_factors) -> tuple[float, ...]:
     ):
         raise ValueError(
             f"zne: scale_factors={scale_factors!r} must be two or more different numbers from 1 "
-            "on, such as (1, 2, 3): how many times the gates are run."
+            "on, such as (1, 3, 5): how many times the gates are run."
         )
     return tuple(sorted(factors.tolist()))
 
