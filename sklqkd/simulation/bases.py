@@ -24,6 +24,7 @@ class CircuitInBases:
         self.permutation = np.concatenate(
             [place * self._size + each.permutation for place, each in enumerate(self._circuits)]
         )
+        self.encoding = getattr(first, "encoding", None)
         self.has_gradient = getattr(first, "has_gradient", True)
         n_rows = first.n_rows
         self.n_rows = n_rows and max(1, n_rows // len(self._circuits))

@@ -71,7 +71,7 @@ class NoisyCircuit:
         self._shots, self._depolarizing, self._rng = shots, depolarizing, rng
         self.n_qubits, self.n_weights = circuit.n_qubits, circuit.n_weights
         self.permutation, self.n_rows = circuit.permutation, circuit.n_rows
-        self.prepare, self.encoding = circuit.prepare, circuit.encoding
+        self.prepare, self.encoding = circuit.prepare, getattr(circuit, "encoding", None)
 
     def values(self, features, keep=True):
         """See :class:`sklqkd.training.Middle`."""

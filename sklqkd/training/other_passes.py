@@ -8,11 +8,18 @@ from ..optimizers.adam import raise_if_diverged
 from . import epochs
 from .epochs import Pass
 from .network import Network
+from .objective import Objective
 
 __all__ = ["GradientFreePass", "WholePass", "make_pass"]
 
 
-def make_pass(network: Network, optimizer, X: np.ndarray, batch_size: int) -> Pass:
+def make_pass(
+    network: Network,
+    optimizer,
+    X: np.ndarray,
+    batch_size: int,
+    objective: Objective | None = None,
+) -> Pass:
     """Return what trains a network on images with an optimizer.
 
     Parameters
@@ -23,12 +30,14 @@ def make_pass(network: Network, optimizer, X: np.ndarray, batch_size: int) -> Pa
         What works in a fit, as :func:`sklqkd.students.optimizing.make_optimizer` returns it.
     X : ndarray of shape (n_samples, n_features)
     batch_size : int
+    objective : Objective, default=None
+        What decides, for Adam, whether there are compiled loops.
     """
     if optimizer.is_whole:
         return WholePass(network, optimizer, X, batch_size)
     if not optimizer.needs_gradient:
         return GradientFreePass(network, optimizer, X, batch_size)
-    return epochs.make_pass(network, optimizer, X, batch_size)
+    return epochs.make_pass(network, optimizer, X, batch_size, objective)
 
 
 class GradientFreePass(Pass):
@@ -47,8 +56,11 @@ class GradientFreePass(Pass):
             def loss(parameters, rows=rows, known=known):
                 network.parameters[:] = parameters
                 logits = network.logits(self.X[rows], keep=False)
-                known.append(objective(logits, rows)[0])
-                return known[-1]
+                value = objective(logits, rows)[0]
+                if objective.has_states:
+                    value += objective.of_states(network.states(), rows)[0]
+                known.append(value)
+                return value
 
             moved = current.copy()
             optimizer.step(moved, loss)
@@ -85,14 +97,24 @@ class WholePass(Pass):
         parts = [everything[start : start + longest] for start in range(0, len(X), longest)]
         is_one = len(parts) == 1
         needs_gradient = self.optimizer.needs_gradient
-        logits = [network.logits(X[rows], keep=is_one and needs_gradient) for rows in parts]
+        logits, states = [], []
+        for rows in parts:
+            logits.append(network.logits(X[rows], keep=is_one and needs_gradient))
+            if objective.has_states:
+                states.append(network.states())
         loss, slopes = objective(np.concatenate(logits), everything)
+        towards = None
+        if objective.has_states:
+            of_states, towards = objective.of_states(np.concatenate(states, axis=1), everything)
+            loss += of_states
         if not needs_gradient:
             return loss
         total = np.zeros(network.size)
         for rows in parts:
             if not is_one:
                 network.logits(X[rows])
-            network.backward(slopes[rows])
+                if objective.has_states:
+                    network.states()  # the encoding keeps what its gradient needs
+            network.backward(slopes[rows], None if towards is None else towards[:, rows])
             total += network.gradient
         return loss, total
