@@ -1,6 +1,6 @@
-"""Warnings of the package that a program may want to catch by name."""
+"""Warnings and errors of the package that a program may want to catch by name."""
 
-__all__ = ["TeacherWarning"]
+__all__ = ["DamagedFileError", "FileInUseError", "TeacherWarning"]
 
 
 class TeacherWarning(UserWarning):
@@ -17,4 +17,44 @@ class TeacherWarning(UserWarning):
     ...     student = DistilledQNNClassifier(max_iter=1).fit(X, y)
     >>> str(caught[0].message)[:60]
     'DistilledQNNClassifier has no teacher and no teacher_logits:'
+    """
+
+
+class DamagedFileError(ValueError):
+    """A file is not what was written, or is no file of this package.
+
+    Raised for saved estimators of every kind, for the files of a
+    :class:`sklqkd.callbacks.Checkpoint`, of searches and of comparisons, and for archives of
+    images.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sklqkd import persistence
+    >>> path = tempfile.mkdtemp() + "/student.joblib"
+    >>> with open(path, "wb") as file:
+    ...     _ = file.write(b"something else")
+    >>> try:
+    ...     persistence.load(path)
+    ... except DamagedFileError as error:
+    ...     print(str(error)[-41:])
+    Load another copy of it, or fit it again.
+    """
+
+
+class FileInUseError(OSError):
+    """Another run has a file that one run at a time may use.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sklqkd.files import Locked
+    >>> path = tempfile.mkdtemp() + "/search"
+    >>> lock = Locked(path, "checkpoint")
+    >>> try:
+    ...     Locked(path, "checkpoint")
+    ... except FileInUseError as error:
+    ...     "is in use by another run" in str(error)
+    True
+    >>> lock.release()
     """

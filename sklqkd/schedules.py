@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from numbers import Real
 
 __all__ = ["resolve_schedule"]
@@ -18,6 +19,9 @@ _CURVES: dict[str, Callable[[float], float]] = {
     "linear": lambda progress: progress,
     "cosine": lambda progress: (1 - math.cos(math.pi * progress)) / 2,
 }
+
+#: Epochs whose values are computed before any training; of longer ones, so many are checked.
+_MOST_LISTED = 10_000
 
 _FORMS = (
     'a number, ("linear", start, end), ("cosine", start, end), '
@@ -48,7 +52,9 @@ def resolve_schedule(
     max_iter : int
         Number of epochs, at least 1. Epochs beyond it have the last one's value.
     low, high : float, default=-inf, inf
-        The values' range, with its ends. All of them are checked here, before any training.
+        The values' range, with its ends. All of them are checked here, before any training; of a
+        function over more than 10,000 epochs those of 10,000, and the others when they are asked
+        for.
     name : str, default="The schedule"
         What to call it in messages.
 
@@ -74,23 +80,35 @@ def resolve_schedule(
     [0.0, 0.0, 0.9, 0.9, 0.9]
     """
     if isinstance(value, Real):
-        values = [_float(value)]
+        number = _float(value)
+        schedule = lambda epoch: number  # noqa: E731
+        n_values = 1
     elif callable(value):
-        values = [_called(value, epoch, max_iter, name) for epoch in range(max_iter)]
+        schedule, n_values = partial(_called, value, max_iter=max_iter, name=name), max_iter
     else:
-        values = _named(value, max_iter, name)
-    for epoch, number in enumerate(values):
+        schedule, n_values = _named(value, max_iter, name), max_iter
+
+    def checked(epoch) -> float:
+        number = schedule(epoch)
         if not (math.isfinite(number) and low <= number <= high):
-            where = f" in epoch {epoch}" if len(values) > 1 else ""
+            where = f" in epoch {epoch}" if n_values > 1 else ""
             raise ValueError(
                 f"{name} is {number}{where}, from {value!r}. It must be a finite number"
                 f"{_limits(low, high)} in every epoch: change its numbers."
             )
-    last = len(values) - 1
-    return lambda epoch: values[min(epoch, last)]
+        return number
+
+    last = n_values - 1
+    if n_values <= _MOST_LISTED:
+        values = [checked(epoch) for epoch in range(n_values)]
+        return lambda epoch: values[min(epoch, last)]
+    # The ends, and equal steps between them: a named curve lies between its ends.
+    for i in range(_MOST_LISTED):
+        checked(i * last // (_MOST_LISTED - 1))
+    return lambda epoch: checked(min(epoch, last))
 
 
-def _called(function, epoch, max_iter, name) -> float:
+def _called(function, epoch, *, max_iter, name) -> float:
     try:
         number = function(epoch, max_iter)
     except TypeError as error:
@@ -113,17 +131,16 @@ def _float(number) -> float:
         raise ValueError(f"{number!r} is no number that a float holds.") from error
 
 
-def _named(value, max_iter, name) -> list[float]:
+def _named(value, max_iter, name) -> Callable[[int], float]:
     kind, *numbers = value if isinstance(value, tuple | list) and value else (None,)
     if isinstance(kind, str) and all(isinstance(number, Real) for number in numbers):
-        epochs = range(max_iter)
         if kind == "step" and len(numbers) == 3 and 0 <= numbers[2] <= 1:
             start, end, fraction = map(_float, numbers)
-            return [start if epoch < fraction * max_iter else end for epoch in epochs]
+            return lambda epoch: start if epoch < fraction * max_iter else end
         if kind in _CURVES and len(numbers) == 2:
             start, end = map(_float, numbers)
-            parts = [_CURVES[kind](epoch / max(max_iter - 1, 1)) for epoch in epochs]
-            return [_between(start, end, part) for part in parts]
+            curve, last = _CURVES[kind], max(max_iter - 1, 1)
+            return lambda epoch: _between(start, end, curve(epoch / last))
     raise ValueError(
         f"{name} is {value!r}. It must be {_FORMS}, where start and end are numbers and fraction "
         "is one in [0, 1]."

@@ -1,32 +1,44 @@
 """Threads: one for each kernel, whose products are too small to share, and one in PennyLane.
 
-Cores are for ``n_jobs``.
+Cores are for ``n_jobs``. A process may be forked, and a Ctrl-C may come, while threads are in here:
+the child has locks of its own, and limits are put back.
 """
 
 from __future__ import annotations
 
 import functools
+import os
 import sys
-from contextlib import contextmanager
-from threading import Lock, RLock, current_thread, main_thread
+from contextlib import suppress
+from threading import RLock, current_thread, get_ident, main_thread
+from typing import Any
+from weakref import ref
 
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["in_pennylane", "one_thread"]
+__all__ = ["in_pennylane", "one_thread", "renewed_in_children"]
 
 
 class _OneThread:
     """Limits BLAS and OpenMP to one thread for a block, and leaves the limits as found.
 
-    BLAS has one limit for the process, which counts how many blocks, in any threads, are inside;
-    OpenMP has one for each thread.
+    BLAS has one limit for the process, which is kept when the first block of any thread begins, and
+    put back when the last one ends; OpenMP has one for each thread. A Ctrl-C that comes in just
+    where a block ends may leave it open: around a longer computation there are two of them,
+    ``with one_thread(), one_thread():``, and the end of the outer one ends the inner one too.
     """
 
     def __init__(self):
-        self._lock = Lock()
-        self._inside = 0
-        self._inside_main = 0
+        self.lock = RLock()  # a block may be collected, which ends it, while its thread is in here
+        # By thread: references to its open blocks, the outermost first.
+        self._blocks: dict[int, list] = {}
+        self._originals: list[int] = []
+        self._blas: list = []
+        self._openmp: list = []
         self._n_modules = 0
+
+    def __call__(self):
+        return _Block(self)
 
     def _find_libraries(self):
         # torch, Aer and others bring libraries of their own; a look costs a millisecond.
@@ -36,37 +48,94 @@ class _OneThread:
             self._openmp = [library for library in libraries if library.user_api == "openmp"]
             self._n_modules = len(sys.modules)
 
-    @contextmanager
-    def __call__(self):
-        with self._lock:
-            if not self._inside:
+    def begin(self, block):
+        """Open a block of this thread."""
+        with self.lock:
+            mine = self._open_blocks(block.thread)
+            if not any(map(self._open_blocks, list(self._blocks))):
                 self._find_libraries()
                 self._originals = [library.get_num_threads() for library in self._blas]
-            self._inside += 1
-            self._inside_main += current_thread() is main_thread()
-            own = [(library, library.get_num_threads()) for library in self._openmp]
-            for library in [*self._blas, *self._openmp]:
-                library.set_num_threads(1)
+            if not mine:
+                block.own = [(library, library.get_num_threads()) for library in self._openmp]
+            self._blocks.setdefault(block.thread, mine).append(ref(block, self._collected))
+            if len(mine) == 1:
+                for library in [*self._blas, *self._openmp]:
+                    library.set_num_threads(1)
+
+    def end(self, block):
+        """Close a block and those that were opened in it. May be called again."""
+        with self.lock:
+            mine = self._open_blocks(block.thread)
+            known = [each() for each in mine]
+            if block in known:
+                del mine[known.index(block) :]
+            if mine:
+                return
+            self._blocks.pop(block.thread, None)
+            for library, count in block.own:
+                library.set_num_threads(count)
+            # OpenBLAS may ignore what other threads than the main one ask for, so the main one
+            # does not leave the restoring to them.
+            if not any(map(self._open_blocks, list(self._blocks))) or (
+                current_thread() is main_thread()
+            ):
+                self._restore()
+
+    def _open_blocks(self, thread):
+        """Return a thread's open blocks, without those that a Ctrl-C left open."""
+        blocks = self._blocks.get(thread, [])
+        blocks[:] = [each for each in blocks if each() is not None]
+        return blocks
+
+    def _restore(self):
+        for library, count in zip(self._blas, self._originals, strict=False):
+            library.set_num_threads(count)
+
+    def _collected(self, reference):
+        if sys.is_finalizing() or not self.lock.acquire(blocking=False):
+            return  # whoever is in here sees that it is gone
         try:
-            yield
+            left_open = any(reference in blocks for blocks in self._blocks.values())
+            if left_open and not any(map(self._open_blocks, list(self._blocks))):
+                self._restore()
         finally:
-            with self._lock:
-                self._inside -= 1
-                is_main = current_thread() is main_thread()
-                self._inside_main -= is_main
-                for library, count in own:
-                    library.set_num_threads(count)
-                # OpenBLAS may ignore what other threads than the main one ask for, so the main one
-                # does not leave the restoring to them.
-                if not self._inside or (is_main and not self._inside_main):
-                    for library, count in zip(self._blas, self._originals, strict=True):
-                        library.set_num_threads(count)
+            self.lock.release()
+
+    def in_child(self):
+        """Forget the threads that a forked child does not have."""
+        thread = get_ident()
+        others = any(blocks for other, blocks in self._blocks.items() if other != thread)
+        self._blocks = {thread: self._open_blocks(thread)}
+        if others and not self._blocks[thread]:
+            self._restore()
+
+
+class _Block:
+    __slots__ = ("__weakref__", "_limits", "own", "thread")
+
+    def __init__(self, limits):
+        self._limits, self.thread, self.own = limits, get_ident(), []
+
+    def __enter__(self):
+        try:
+            self._limits.begin(self)
+        except BaseException:
+            self._limits.end(self)
+            raise
+        return self
+
+    def __exit__(self, *error):
+        try:
+            self._limits.end(self)
+        except BaseException:
+            self._limits.end(self)
+            raise
 
 
 #: Context manager for the block, shared by everything in the package.
 one_thread = _OneThread()
 
-_PENNYLANE = RLock()
+_PENNYLANE: Any = RLock()
 
 
 def in_pennylane(function):
@@ -90,3 +159,58 @@ def in_pennylane(function):
             return function(*args, **kwargs)
 
     return wrapper
+
+
+def renewed_in_children(lock):
+    """Have a forked child find a lock free that another thread of its parent held.
+
+    Parameters
+    ----------
+    lock : threading.RLock
+
+    Returns
+    -------
+    lock : threading.RLock
+        The same.
+    """
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=functools.partial(_renew, lock))
+    return lock
+
+
+def _renew(lock: Any) -> bool:
+    """Free a lock, unless the thread that was forked has it itself; return whether it was freed."""
+    if lock._is_owned():
+        return False
+    lock._at_fork_reinit()  # what the locks of Python's own modules have it do
+    return True
+
+
+def _renew_libraries():
+    """Free what other threads held in the libraries that this package calls, in a forked child."""
+    numba = sys.modules.get("numba.core.compiler_lock")
+    if numba is not None:
+        with suppress(AttributeError):  # of a release that has none
+            _renew(numba.global_compiler_lock._lock)
+        with suppress(AttributeError, KeyError):
+            _renew(sys.modules["llvmlite.binding.ffi"].lib._lock._lock)
+        with suppress(AttributeError, KeyError):
+            calls = sys.modules["numba.core.registry"].cpu_target.typing_context.callstack
+            if _renew(calls._lock):
+                calls._stack.clear()
+    queuing = sys.modules.get("pennylane.queuing")
+    if queuing is not None:
+        with suppress(AttributeError):
+            _renew(queuing.AnnotatedQueue._lock)
+        with suppress(AttributeError, KeyError):
+            _renew(sys.modules["pennylane.tape.tape"].QuantumTape._lock)
+        with suppress(AttributeError):
+            if not _PENNYLANE._is_owned():
+                queuing.QueuingManager._active_contexts = []
+
+
+renewed_in_children(one_thread.lock)
+renewed_in_children(_PENNYLANE)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=one_thread.in_child)
+    os.register_at_fork(after_in_child=_renew_libraries)

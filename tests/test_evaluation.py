@@ -35,6 +35,7 @@ from sklqkd import DistilledQNNClassifier, LeNetClassifier, QNNClassifier
 from sklqkd.datasets import load_digits, take_per_class
 from sklqkd.evaluation import Comparison, compare, expected_calibration_error
 from sklqkd.evaluation.comparison import holm, mean_interval
+from sklqkd.exceptions import DamagedFileError
 from sklqkd.fingerprints import fingerprint
 
 TIMES = ["fit_seconds", "predict_seconds"]
@@ -646,7 +647,7 @@ def test_a_checkpoint_of_other_runs_is_refused(data, tmp_path, teacher):
     assert len(Recorder.seen) == 1
     path = next(tmp_path.glob("*.json"))
     path.write_text(path.read_text()[:-20])
-    with pytest.raises(ValueError, match="does not hold a run"):
+    with pytest.raises(DamagedFileError, match="does not hold a run"):
         again()
 
 

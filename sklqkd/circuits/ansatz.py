@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
 
+from ..lazy import lazy
 from ..statevector import Program
 from .compiler import compile_ansatz
 from .gates import AnsatzGates, ansatz_gates
@@ -28,12 +28,12 @@ class TracedAnsatz:
     def __init__(self, ansatz: str | Callable, n_qubits: int, n_layers: int):
         self._arguments = ansatz, n_qubits, n_layers
 
-    @cached_property
+    @lazy
     def program(self) -> Program:
         """The compiled ansatz."""
         return compile_ansatz(*self._arguments)
 
-    @cached_property
+    @lazy
     def gates(self) -> AnsatzGates:
         """The ansatz as gates that devices know by name."""
         return ansatz_gates(*self._arguments)

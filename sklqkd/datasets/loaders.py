@@ -91,7 +91,8 @@ def fetch_mnist(subset="train", *, data_home=None, return_X_y=False):
     Raises
     ------
     ValueError
-        If `subset` is unknown, or the file or the download is not of this format.
+        If `subset` is unknown, or the download is not of this format; a
+        :class:`sklqkd.exceptions.DamagedFileError` if the file is not.
     OSError
         If there is no such file and the download fails.
 
@@ -137,7 +138,8 @@ def fetch_fashion_mnist(subset="train", *, data_home=None, return_X_y=False):
     Raises
     ------
     ValueError
-        If `subset` is unknown, or the file or the download is not of this format.
+        If `subset` is unknown, or the download is not of this format; a
+        :class:`sklqkd.exceptions.DamagedFileError` if the file is not.
     OSError
         If there is no such file and the download fails.
 
@@ -182,7 +184,8 @@ def fetch_cifar10(subset="train", *, data_home=None, return_X_y=False):
     Raises
     ------
     ValueError
-        If `subset` is unknown, or the file or the download is not of this format.
+        If `subset` is unknown, or the download is not of this format; a
+        :class:`sklqkd.exceptions.DamagedFileError` if the file is not.
     OSError
         If there is no such file and the download fails.
 

@@ -13,6 +13,10 @@ import numpy as np
 import sklearn.datasets
 from sklearn.utils import Bunch
 
+from ..exceptions import DamagedFileError
+from ..files import check_archive, open_regular
+from ..memory import memory_limit
+
 __all__ = ["CIFAR10", "FASHION_MNIST", "MNIST", "ImageSource", "fetch"]
 
 
@@ -129,37 +133,59 @@ def _read_archive(source, subset, path):
     images, labels = f"X_{subset}", f"y_{subset}"
     try:
         # NumPy leaves a file that it opened itself open where the archive is damaged.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            missing = {"X_train", "y_train", "X_test", "y_test"}.difference(archive.files)
+        with open_regular(path) as file:
+            headers = check_archive(file)  # before a small file becomes gigabytes
+            missing = {"X_train", "y_train", "X_test", "y_test"}.difference(headers)
             if missing:
                 raise ValueError(f"it lacks the arrays {sorted(missing)}")
-            X, y = archive[images], archive[labels]
-            names = archive.get("class_names", source.class_names)
+            _check_headers(headers, images, labels, source.image_shape)
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as archive:
+                X, y = archive[images], archive[labels]
+                names = archive.get("class_names", source.class_names)
         _check_images(X, y, images, labels, source.image_shape)
         if np.shape(names) != (10,) or np.asarray(names).dtype.kind != "U":
             raise ValueError("class_names is not an array of 10 strings")
     except (PermissionError, MemoryError):
         raise
     except Exception as error:  # a damaged archive fails in zipfile, zlib, struct, ast, ...
-        raise ValueError(
+        raise DamagedFileError(
             f"{path} is damaged or not of the expected format: {error}. "
             f"Restore it, or delete it to download {source.openml_name} from OpenML instead."
         ) from error
     return source.bunch(X, y, source.image_shape, names, path)
 
 
-def _check_images(X, y, images, labels, image_shape):
-    if X.dtype != np.uint8 or X.shape[1:] != image_shape or len(X) == 0:
+def _check_headers(headers, images, labels, image_shape):
+    """Check shapes and types, and that there is memory for the images as floats."""
+    for name in (images, labels):
+        if headers[name][1].hasobject:
+            raise ValueError(f"{name} holds objects, which are not read (allow_pickle=False)")
+    shape, dtype = headers[images]
+    if dtype != np.uint8 or shape[1:] != image_shape or shape[0] == 0:
         expected = ", ".join(map(str, image_shape))
         raise ValueError(
-            f"{images} has shape {X.shape} and dtype {X.dtype} where (n, {expected}) and uint8 "
+            f"{images} has shape {shape} and dtype {dtype} where (n, {expected}) and uint8 "
             "are expected"
         )
-    if y.dtype.kind not in "iu" or y.shape != (len(X),):
+    n_images, needed, memory = shape[0], 5 * prod(shape), memory_limit()
+    if needed > memory:
         raise ValueError(
-            f"{labels} has shape {y.shape} and dtype {y.dtype} where ({len(X)},) and an integer "
+            f"{images} has {n_images} images, which take {needed / 2**30:,.1f} GiB as float32, and "
+            f"there are {memory / 2**30:,.1f} GiB of memory"
+        )
+    shape, dtype = headers[labels]
+    if dtype.kind not in "iu" or shape != (n_images,):
+        raise ValueError(
+            f"{labels} has shape {shape} and dtype {dtype} where ({n_images},) and an integer "
             "dtype are expected"
         )
+
+
+def _check_images(X, y, images, labels, image_shape):
+    _check_headers(
+        {images: (X.shape, X.dtype), labels: (y.shape, y.dtype)}, images, labels, image_shape
+    )
     if y.min() < 0 or y.max() > 9:
         raise ValueError(f"{labels} holds labels from {y.min()} to {y.max()}, not from 0 to 9")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from contextlib import nullcontext
 from numbers import Integral
 
 import numpy as np
@@ -95,7 +96,8 @@ def compare(
         others take.
     checkpoint : path-like, default=None
         Folder that each finished run is written to at once, so that the same call goes on where an
-        earlier one was cut off, with more seeds or estimators too. All workers must see it.
+        earlier one was cut off, with more seeds or estimators too. All workers must see it. One
+        call at a time may use it, else there is a :class:`sklqkd.exceptions.FileInUseError`.
     error_score : "raise" or np.nan, default="raise"
         What a failing run does: raise its error, or warn and get NaN for each metric. A failed run
         is tried again by the next call with the same checkpoint.
@@ -108,7 +110,9 @@ def compare(
     Raises
     ------
     ValueError
-        For bad input, before any fit; if the checkpoint is of another comparison.
+        For bad input, before any fit; if the checkpoint is of another comparison or release.
+    DamagedFileError
+        A ValueError too: if a file of the checkpoint is damaged.
     NotFittedError
         If `teacher` is not fitted.
 
@@ -119,9 +123,11 @@ def compare(
 
     Notes
     -----
-    A checkpoint is told apart by the data, the folds, the teacher's predictions and the estimators'
-    classes and parameters; not by the versions of the libraries, nor by the source of a function
-    among the parameters.
+    A checkpoint is told apart by the data, the folds, the teacher's predictions, the estimators'
+    classes and parameters, functions among them by their code and what they enclose, what fitted
+    classifiers among them have for probabilities, and the release of this package; not by the
+    versions of other libraries. What no pickle can hold is like nothing else, so that another
+    process does not go on with it.
 
     Times are wall-clock: for comparable ones leave `n_jobs` at 1, and mind that the first fit of a
     process also loads libraries (for a student some 2 s).
@@ -179,7 +185,7 @@ def compare(
     ]
     labels = _teachers_labels(named, teacher, X_test)
 
-    store, finished = None, {}
+    store = None
     if checkpoint is not None:
         shared = {
             "X": X,
@@ -191,28 +197,29 @@ def compare(
             "teacher": None if teacher is None else labels[next(iter(named))],
         }
         store = _open_store(checkpoint, shared, named, fit_params)
-        finished = store.read()
-    missing = [run for run in runs if run.key not in finished]
+    with nullcontext() if store is None else store.locked():
+        finished = {} if store is None else store.read()
+        missing = [run for run in runs if run.key not in finished]
 
-    data = place((X, y, X_test, y_test), n_jobs)
-    placed = {}
-    for name in {run.name for run in missing}:
-        parts = named[name], fit_params.get(name, {}), labels[name]
-        placed[name] = [place(part, n_jobs) for part in parts]
-    calls = (
-        delayed(evaluate)(
-            run,
-            placed[run.name][0],
-            data,
-            *placed[run.name][1:],
-            teacher is None,
-            store,
-            error_score,
+        data = place((X, y, X_test, y_test), n_jobs)
+        placed = {}
+        for name in {run.name for run in missing}:
+            parts = named[name], fit_params.get(name, {}), labels[name]
+            placed[name] = [place(part, n_jobs) for part in parts]
+        calls = (
+            delayed(evaluate)(
+                run,
+                placed[run.name][0],
+                data,
+                *placed[run.name][1:],
+                teacher is None,
+                store,
+                error_score,
+            )
+            for run in missing
         )
-        for run in missing
-    )
-    progress = Progress(len(runs), len(runs) - len(missing), checkpoint) if verbose else None
-    outcomes = _outcomes(calls, n_jobs, missing, progress)
+        progress = Progress(len(runs), len(runs) - len(missing), checkpoint) if verbose else None
+        outcomes = _outcomes(calls, n_jobs, missing, progress)
     failures = [failure for _, failure in outcomes if failure]
     if failures:
         warnings.warn(

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from .._sklearn import Interval, _fit_context
-from ..atomic import unchanged_on_error
+from ..atomic import as_it_stands, unchanged_on_error
 from ..images import check_rows, image_layout
 from ..persistence import VersionedState
 
@@ -60,8 +60,9 @@ class Reducer(VersionedState, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         features : ndarray of shape (n_samples, n_components)
             In the dtype of `X` (float32 or float64; float64 for any other).
         """
-        check_is_fitted(self)
-        return self._transform(check_rows(self, X, reset=False))
+        reducer = as_it_stands(self)
+        check_is_fitted(reducer)
+        return reducer._transform(check_rows(reducer, X, reset=False))
 
     def _check_shape(self, n_features):
         # PCA and FC use the pixels as they come: any number of them will do, but a shape that

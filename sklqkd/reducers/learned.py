@@ -61,7 +61,7 @@ class TrainableReducer(Reducer):
             )
         targets = np.searchsorted(classes, y)
         front_end = self.front_end(X.shape[1])
-        with one_thread():
+        with one_thread(), one_thread():
             weights = train_under_softmax(
                 front_end,
                 X,

@@ -1,8 +1,9 @@
 """Finished fits in a file, so that a search that was stopped can go on.
 
-The file has a line for each stack that was finished, written when it was: what is written is never
-touched again. Each line begins with its check sum. If the process is killed while it writes, or the
-disk is full, the last line is cut off; it is left out, and its stack is trained again.
+The file has a line for each stack that was finished, appended when it was: what is written is never
+touched again. Each line begins with its check sum, and says which search, of which release, it
+belongs to. A line that was cut off, by a kill or a full disk, or that is damaged is left out, and
+its stack is trained again. One search at a time has the file.
 """
 
 from __future__ import annotations
@@ -15,13 +16,18 @@ import zlib
 import numpy as np
 from sklearn.base import clone
 
+from .._version import __version__
 from ..checks import check_path
+from ..exceptions import DamagedFileError
+from ..files import CUT_OFF, Locked, append_line, open_regular
 from ..fingerprints import Learnt, fingerprint
 
 __all__ = ["FinishedFits"]
 
 #: Parameters of estimators that do not change what a fit gives.
 _IRRELEVANT = {"n_jobs", "verbose"}
+#: Version of the format of the lines.
+_FORMAT = 2
 
 
 class FinishedFits:
@@ -43,9 +49,18 @@ class FinishedFits:
     Raises
     ------
     ValueError
-        If the file belongs to another search, or is damaged.
+        If the file belongs to another search, or another release.
+    DamagedFileError
+        If nothing in it is whole.
+    FileInUseError
+        If another search has it.
     OSError
         If it cannot be written.
+
+    Warns
+    -----
+    RuntimeWarning
+        If there are damaged lines.
     """
 
     def __init__(self, search, X, y, params):
@@ -53,8 +68,8 @@ class FinishedFits:
         self.path = os.fspath(search.checkpoint)
         self._learnt = Learnt(X)
         self._names: dict = {}
+        self._error_score = search.error_score
         self.results: dict = {}
-        self._size = 0
         owner = [
             fingerprint(np.asarray(X)),
             fingerprint(np.asarray(y)),
@@ -62,19 +77,23 @@ class FinishedFits:
             self._fingerprint([params, clone(search.estimator)]),
             self._fingerprint([search.scoring, search.return_train_score]),
         ]
-        header = {"search": fingerprint(owner)}
-        stored = self._read()
-        if not stored:
-            self._append(header)
-        elif stored[0] != header:
-            raise ValueError(
-                f"checkpoint={self.path!r} was written by a search of another estimator, or on "
-                "other data. Remove the file, or name another."
-            )
-        else:
-            self._append(None)  # whether the file can be written is better known now
-        for results in stored[1:]:
-            self.results.update(results)
+        self._header = {"format": _FORMAT, "sklqkd": __version__, "search": fingerprint(owner)}
+        self._lock = Locked(self.path, "checkpoint")
+        try:
+            is_begun = self._read()
+            # Whether the file can be written is better known now.
+            if is_begun:
+                with open(self.path, "ab"):
+                    pass
+            else:
+                self._append({})
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let other searches use the file."""
+        self._lock.release()
 
     def key(self, call) -> str:
         """Return the name of the result of a :class:`sklqkd.search.calls.FitCall`."""
@@ -89,66 +108,95 @@ class FinishedFits:
         return fingerprint(parts)
 
     def add(self, results: dict) -> None:
-        """Write more results.
+        """Write more results, but those of fits that failed, which are tried again.
 
-        If the disk is full the search goes on, with a warning, and the file is as it was before.
+        If the disk is full the search goes on, with a warning.
 
         Parameters
         ----------
         results : dict of str to dict
         """
         self.results.update(results)
+        kept = {key: result for key, result in results.items() if not self._has_failed(result)}
+        if not kept:
+            return
         try:
-            self._append(results)
-        except OSError as error:
+            self._append(kept)
+        except (OSError, ValueError) as error:  # it may be a folder by now
             warnings.warn(
-                f"The search goes on, but {len(results)} finished fits could not be written to "
+                f"The search goes on, but {len(kept)} finished fits could not be written to "
                 f"checkpoint={self.path!r}: {error}",
                 RuntimeWarning,
                 stacklevel=2,
             )
 
+    def _has_failed(self, result):
+        """Return whether a fit failed, or a score, which has the search's `error_score` then."""
+        if result.get("fit_error") is not None:
+            return True
+        for name in ("test_scores", "train_scores"):
+            scores = result.get(name, ())
+            for score in scores.values() if isinstance(scores, dict) else np.atleast_1d(scores):
+                if score != score or score == self._error_score:
+                    return True
+        return False
+
     def _fingerprint(self, value):
         return fingerprint(value, _IRRELEVANT, self._learnt)
 
     def _read(self):
-        """Return what the lines hold."""
-        if not os.path.exists(self.path):
-            return []
-        with open(self.path, "rb") as file:
+        """Take in what the lines hold; return whether there are any."""
+        if not os.path.lexists(self.path):
+            return False
+        with open_regular(self.path) as file:
             content = file.read()
-        self._size = content.rfind(b"\n") + 1
-        stored = []
-        try:
-            if content and not self._size:
-                raise ValueError("no whole line")
-            for line in content[: self._size].splitlines():
+        *lines, _ = content.split(b"\n")
+        stored, bad = [], []
+        for number, line in enumerate(lines, 1):
+            try:
                 check_sum, text = line.split(b" ", 1)
                 if int(check_sum, 16) != zlib.crc32(text):
                     raise ValueError("wrong check sum")
                 stored.append(json.loads(text))
-        except ValueError as error:
-            raise ValueError(
-                f"checkpoint={self.path!r} is damaged at line {len(stored) + 1}, or is no "
-                "checkpoint of a search. Remove the file, or name another."
-            ) from error
-        return stored
+            except ValueError:
+                if not line.endswith(CUT_OFF):
+                    bad.append(number)
+        if not stored and content:
+            raise DamagedFileError(
+                f"checkpoint={self.path!r} is damaged, or is no checkpoint of a search: it has no "
+                "line that is whole. Remove the file, or name another."
+            )
+        for line in stored:
+            self._check(line)
+            self.results.update(line["results"])
+        if bad:
+            warnings.warn(
+                f"checkpoint={self.path!r} is damaged: of {len(lines)} lines, "
+                f"{len(bad)} are left out (number {', '.join(map(str, bad[:5]))}"
+                f"{', ...' if len(bad) > 5 else ''}). Their fits are trained again.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        return bool(stored)
 
-    def _append(self, value):
-        line = b""
-        if value is not None:
-            text = json.dumps(value, default=lambda number: number.item()).encode()
-            line = b"%08x %s\n" % (zlib.crc32(text), text)
-        with open(self.path, "r+b" if os.path.exists(self.path) else "xb", buffering=0) as file:
-            try:
-                file.truncate(self._size)
-                file.seek(self._size)
-                written = 0
-                while written < len(line):
-                    written += file.write(line[written:])
-                os.fsync(file.fileno())
-            except BaseException:
-                # Ctrl-C too: a line that is cut off must not have another one behind it.
-                file.truncate(self._size)
-                raise
-        self._size += len(line)
+    def _check(self, line):
+        if not isinstance(line, dict) or "format" not in line or "results" not in line:
+            line = {"format": 1, "sklqkd": "0.1.0"}  # which wrote no version
+        for name in ("format", "sklqkd"):
+            if line[name] != self._header[name]:
+                raise ValueError(
+                    f"checkpoint={self.path!r} is of sklqkd {line['sklqkd']} (format "
+                    f"{line['format']}), and this is sklqkd {__version__} (format {_FORMAT}): the "
+                    "results of two releases are not mixed. Finish the search with that release, "
+                    "or name another file."
+                )
+        if line["search"] != self._header["search"]:
+            raise ValueError(
+                f"checkpoint={self.path!r} was written by a search of another estimator, or on "
+                "other data. Remove the file, or name another."
+            )
+
+    def _append(self, results):
+        line = self._header | {"results": results}
+        text = json.dumps(line, default=lambda number: number.item()).encode()
+        append_line(self.path, b"%08x %s" % (zlib.crc32(text), text))

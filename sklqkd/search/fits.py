@@ -8,7 +8,6 @@ was set to, and runs the rest as it is.
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import nullcontext
 from dataclasses import replace
@@ -22,6 +21,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from .._sklearn import _check_method_params, _fit_and_score, _num_samples, _safe_split, _score
 from ..cluster import dask_client, here, place
+from ..memory import free_memory
 from ..statevector.unitary import UNITARY_UP_TO
 from ..students.quantum_student import EXACT, QuantumStudent
 from ..teacher_warnings import collected, warn_of_teacher
@@ -154,6 +154,11 @@ class Fits:
         self._states = states
         return results
 
+    def close(self) -> None:
+        """Let other searches use the checkpoint."""
+        if self._checkpoint is not None:
+            self._checkpoint.close()
+
     def _known(self, calls):
         """Return the results that a checkpoint has, and what all are known by there."""
         if self._search.checkpoint is None:
@@ -183,7 +188,7 @@ class Fits:
         if memory_limit is not None:
             memory_limit /= n_workers
         elif not is_cluster:
-            memory_limit = _free_memory() / 2 / n_workers
+            memory_limit = free_memory() / 2 / n_workers
         is_short = is_cluster or self._checkpoint is not None
         options: dict = {"memory_limit": memory_limit, "stop": stop}
         if n_workers == 1:
@@ -265,11 +270,11 @@ def _run_stack(number, shared, fits, memory_limit, stop=None, states=None, folds
     """
     shared = here(shared)
     if memory_limit is None:
-        memory_limit = _free_memory() / 2 / joblib.cpu_count()
+        memory_limit = free_memory() / 2 / joblib.cpu_count()
     # A teacher shall not ask the whole cluster for help.
     on_cluster = dask_client() is not None
     alone = joblib.parallel_config(backend="sequential") if on_cluster else nullcontext()
-    with alone, one_thread(), collected() as messages:  # cores are for jobs
+    with alone, one_thread(), one_thread(), collected() as messages:  # cores are for jobs
         calls = [shared.call(*fit) for fit in fits]
         results = _fit_and_score_stack(calls, memory_limit, stop, states, folds)
     return number, results, dict(messages)
@@ -352,11 +357,3 @@ class _Fit:
             result["train_scores"] = score((train.X, train.y), call.train)
         result["n_test_samples"] = _num_samples(self.fold.test[0])
         return result
-
-
-def _free_memory():
-    """Return the free memory in bytes, or 2 GiB where the system does not tell."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
-    except (AttributeError, OSError, ValueError):
-        return 2**31

@@ -63,6 +63,7 @@ class StackedSearch(Documented, BaseSearchCV):
         finally:
             self.cv = given
             self._stop_collecting()
+            fits.close()
 
     def _run_search(self, evaluate_candidates, *, callback_ctx=None):
         # The search's own Parallel has its backend by now; those inside of it shall have another.
@@ -93,9 +94,12 @@ class StackedGridSearchCV(StackedSearch, GridSearchCV):
         ``None`` for half of what is free.
     checkpoint : str or path, default=None
         File that finished fits are written to, a stack at a time. A search that was stopped, by
-        Ctrl-C or a kill, and is started again goes on from there. The data and the estimator have
-        to be the same, and what a fitted teacher predicts for `X`; else, and if the file is
-        damaged, a ValueError says so.
+        Ctrl-C or a kill, and is started again goes on from there; fits that failed are tried again.
+        The data and the estimator have to be the same, functions among its parameters by their
+        code, and the probabilities that a fitted teacher has for `X`; else, and if the file is of
+        another release, a ValueError says so. Damaged lines are left out, with a warning; a file
+        of which nothing is whole is a :class:`sklqkd.exceptions.DamagedFileError`. One search at a
+        time may use the file, else there is a :class:`sklqkd.exceptions.FileInUseError`.
 
     Attributes
     ----------

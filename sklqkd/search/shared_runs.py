@@ -9,7 +9,7 @@ import numpy as np
 from sklearn import config_context, get_config
 
 from ..augmentation import Views
-from ..fingerprints import fingerprint
+from ..fingerprints import Learnt, fingerprint
 from ..images import check_rows
 from ..random_states import random_generator
 from ..students.fitting import begin
@@ -48,7 +48,7 @@ class SharedFold:
     def ask(self, teacher, X, y, classes, *, cv="prefit", sample_weight=None, views=None):
         """Return what a teacher says; see :func:`sklqkd.targets.teacher_word`."""
         # A search clones a teacher that is not fitted yet, so that it is known by its parameters.
-        name = id(teacher) if is_fitted(teacher) else joblib.hash(teacher)
+        name = id(teacher) if is_fitted(teacher) else fingerprint(teacher, ignored=())
         weights = None if sample_weight is None else joblib.hash(sample_weight)
         # Of the same draw, which the fold keeps, so that its id stays its own.
         key = (name, fingerprint(cv, ignored=()), weights, joblib.hash(classes), id(views))
@@ -161,7 +161,7 @@ class SharedRun(TrainingRun):
     def _reduce(self, X, y, labelled, resumed):
         if resumed:
             return super()._reduce(X, y, labelled, resumed)
-        self._name = joblib.hash((self.reducer, self._asked, labelled))
+        self._name = fingerprint((self.reducer, self._asked, labelled), (), Learnt())
 
         def compute():
             return super(SharedRun, self)._reduce(X, y, labelled, resumed)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
+
+from ..lazy import lazy
 
 __all__ = ["Gate", "LocalLayer", "PhasePermutation", "Program", "Step"]
 
@@ -142,7 +143,7 @@ class Program:
     n_weights: int
     steps: tuple[Step, ...]
 
-    @cached_property
+    @lazy
     def is_real(self) -> bool:
         """Whether every step is a real matrix for every value of the weights."""
 

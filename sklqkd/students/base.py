@@ -18,7 +18,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._sklearn import HasMethods, Interval, Options, StrOptions, _fit_context
-from ..atomic import unchanged_on_error
+from ..atomic import as_it_stands, unchanged_on_error
 from ..augmentation import AUGMENTATIONS
 from ..distillation import teach
 from ..images import check_rows
@@ -188,8 +188,9 @@ class Student(VersionedState, CallbackSupportMixin, ClassifierMixin, BaseEstimat
         labels : ndarray of shape (n_samples,)
             Elements of ``classes_``.
         """
-        indices = self._logits(X).argmax(axis=1)
-        return self.classes_[indices]
+        student = as_it_stands(self)
+        indices = student._logits(X).argmax(axis=1)
+        return student.classes_[indices]
 
     def selfcheck(self, X, y=None, *, teacher_logits=None, n_rows=8):
         """Hold the fitted student against computations that share no code with it.
@@ -247,10 +248,11 @@ class Student(VersionedState, CallbackSupportMixin, ClassifierMixin, BaseEstimat
         return fitting.part(self, "head_intercept")
 
     def _logits(self, X):
-        check_is_fitted(self)
-        X = check_rows(self, X, reset=False)
-        with one_thread():
-            return fitting.logits(self, X)
+        student = as_it_stands(self)
+        check_is_fitted(student)
+        X = check_rows(student, X, reset=False)
+        with one_thread(), one_thread():
+            return fitting.logits(student, X)
 
     def _teach(self, X, y, classes, sample_weight, given, ask=teacher_word, labelled=None, **views):
         """Return what the teachers say, or None; see :func:`sklqkd.distillation.teach`."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..atomic import as_it_stands
 from ..checks import check_classes
 from ..images import check_rows
 from ..threads import one_thread
@@ -17,6 +18,9 @@ from .features import encoded_features
 from .training_run import TrainingRun
 
 __all__ = ["begin", "fit", "logits", "part", "partial_fit"]
+
+#: Features that a device is given in one job, where it takes any number of rows.
+MOST_FEATURES = 2**26
 
 
 def fit(student, X, y, sample_weight=None, given_logits=None):
@@ -35,7 +39,8 @@ def fit(student, X, y, sample_weight=None, given_logits=None):
     while not run.has_ended:
         subcontext = context.subcontext(task_name="epoch")
         subcontext.call_on_fit_task_begin(estimator=student, X=X, y=y)
-        with one_thread():  # callbacks run outside of it: they may predict, or do anything
+        # Callbacks run outside of it: they may predict, or do anything.
+        with one_thread(), one_thread():
             run.epoch(run.n_iter)
         wants_stop = subcontext.call_on_fit_task_end(
             estimator=student,
@@ -95,7 +100,7 @@ def partial_fit(student, X, y, classes=None, sample_weight=None, given_logits=No
         resumed,
         holds_out=False,
     )
-    with one_thread():
+    with one_thread(), one_thread():
         run.epoch(len(run.loss_curve))
     vars(student).update(run.fitted(keep_optimizer=True))
     return student
@@ -106,7 +111,8 @@ def logits(student, X):
     network = student._fitted_network()
     network.bind(student.parameters_[-network.size :])
     # Features of many qubits are as many as amplitudes: a part of the images at a time.
-    rows = max(1, len(X)) if network.middle.n_rows is None else 64 * network.middle.n_rows
+    n_rows = network.middle.n_rows
+    rows = max(1, MOST_FEATURES // len(network.order)) if n_rows is None else 64 * n_rows
     parts = [
         network.predict_logits(encoded_features(student, X[start : start + rows]))
         for start in range(0, max(1, len(X)), rows)
@@ -119,6 +125,7 @@ def part(student, name):
 
     Any other name stands for the flat weights of what lies between the reducer and the head.
     """
+    student = as_it_stands(student)
     if "parameters_" not in vars(student):
         raise AttributeError(f"{type(student).__name__} is not fitted yet: it has no {name}_.")
     n_weights, n_outputs = student._sizes()

@@ -130,6 +130,7 @@ class LinearArchitecture:
     """
 
     is_classical = True
+    step_bytes = 0
 
     def __init__(self, n_components, dtype=np.float32):
         self.settings = {"layers_": {"n_components": n_components}}

@@ -77,7 +77,8 @@ default="strongly_entangling"
     shots : int, default=None
         Number of measurements of each image; ``None`` for exact probabilities. On the exact
         simulator they are drawn from the exact distribution, and training stays exact but for this
-        noise.
+        noise. They are drawn row after row: with a `random_state` the same rows, in the same order,
+        have the same shots in each call of `predict`, and an image among other ones has others.
     backend_options : dict, default=None
         Options of the backend, see :func:`sklqkd.backends.make_backend`. The exact simulator has
         one, "depolarizing": the probability that the register is replaced by the maximally mixed
@@ -320,7 +321,8 @@ default="strongly_entangling"
     backend : str, default="statevector"
         What runs the circuit: the exact simulator, or the name of a PennyLane device.
     shots : int, default=None
-        Number of measurements of each image; ``None`` for exact probabilities.
+        Number of measurements of each image; ``None`` for exact probabilities. They
+        are drawn row after row, so that an image has other shots among other ones.
     backend_options : dict, default=None
         Options of the backend.
     device : str, default="cpu"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 
 import numpy as np
@@ -16,6 +15,7 @@ from ..circuits.observables import (
     observables_readout,
     program_in_basis,
 )
+from ..memory import memory_limit
 from ..proportions import proportions_warning
 from ..random_states import numpy_generator
 from ..simulation import CircuitInBases, ExactCircuit, NoisyCircuit
@@ -31,6 +31,8 @@ __all__ = ["EXACT", "QuantumArchitecture", "QuantumStudent"]
 #: The name of the exact simulator.
 EXACT = "statevector"
 MAX_QUBITS = 20
+#: Layers times qubits of a circuit.
+MAX_SIZE = 100_000
 #: The parameters that shape a circuit, and have to stay where training goes on.
 SHAPING = ("encoding", "n_qubits", "ansatz", "n_layers", "measurement")
 
@@ -68,7 +70,7 @@ class QuantumStudent(Student):
         return n_weights, known[measurement] if isinstance(measurement, str) else len(measurement)
 
     def _architecture(self, rng):
-        _check_size(self)
+        step_bytes = _check_size(self)
         circuit = {name: getattr(self, name) for name in SHAPING}
         # NumPy's small integers overflow.
         circuit |= {"n_qubits": int(self.n_qubits), "n_layers": int(self.n_layers)}
@@ -78,7 +80,9 @@ class QuantumStudent(Student):
             "trainable_scaling": bool(self.trainable_scaling),
         }
         circuit |= {name: value for name, value in added.items() if value != ADDED[name]}
-        return QuantumArchitecture(self, circuit, rng, precision(self.optimizer))
+        architecture = QuantumArchitecture(self, circuit, rng, precision(self.optimizer))
+        architecture.step_bytes = step_bytes
+        return architecture
 
     def _fitted_network(self, front_end=None):
         # The backend is that which the student is set to now, whatever it was trained on.
@@ -105,6 +109,7 @@ class QuantumArchitecture:
     """
 
     is_classical = False
+    step_bytes = 0
 
     def __init__(self, student, circuit, rng, dtype=np.float32):
         self.settings = {"circuit_": circuit}
@@ -260,33 +265,37 @@ def _exact_circuit(parts, basis, dtype, device):
     return TorchCircuit(encoding, program, dtype, device=device)
 
 
-def _check_size(student):
-    """Refuse, before anything is allocated, a state or a mini-batch that memory cannot hold."""
+def _check_size(student) -> int:
+    """Refuse, before anything is allocated, a state or a mini-batch that memory cannot hold.
+
+    Returns the bytes of a training step.
+    """
+    n_qubits, n_layers = int(student.n_qubits), int(student.n_layers)
     # Real and imaginary part in float32; a state per layer and a few more at work.
-    n_states = int(student.n_layers) + 8
+    n_states = n_layers + 8
     if student.n_uploads > 1 or student.trainable_scaling:  # in double precision
-        n_states = 2 * (2 * int(student.n_uploads) * (int(student.n_layers) + 1) + 8)
-    per_image = 8 * 2 ** int(student.n_qubits) * n_states
+        n_states = 2 * (2 * int(student.n_uploads) * (n_layers + 1) + 8)
+    per_image = 8 * 2**n_qubits * n_states
     needed = per_image * int(student.batch_size)
-    if student.n_qubits > MAX_QUBITS:
+    if n_qubits > MAX_QUBITS:
         raise ValueError(
-            f"n_qubits={student.n_qubits}: the exact simulator takes 1 to {MAX_QUBITS} qubits. A "
+            f"n_qubits={n_qubits}: the exact simulator takes 1 to {MAX_QUBITS} qubits. A "
             f"training step of {student.batch_size} images would need about "
             f"{needed / 2**30:,.0f} GiB of memory. Use fewer qubits: 4 to 8 are usual."
         )
-    memory = _memory()
+    if n_layers * n_qubits > MAX_SIZE:
+        raise ValueError(
+            f"n_layers={n_layers} on {n_qubits} qubits is a circuit of some "
+            f"{n_layers * n_qubits:,} gates or more, and it may have {MAX_SIZE:,}: longer ones "
+            f"would take minutes to be compiled. Use n_layers={MAX_SIZE // n_qubits} or less; 1 to "
+            "10 are usual."
+        )
+    memory = memory_limit()
     if needed > memory:
         fits = max(1, int(memory // per_image))
         raise ValueError(
-            f"A training step of {student.batch_size} images on {student.n_qubits} qubits would "
-            f"need about {needed / 2**30:,.1f} GiB of memory; this machine has "
+            f"A training step of {student.batch_size} images on {n_qubits} qubits would "
+            f"need about {needed / 2**30:,.1f} GiB of memory; this process may have "
             f"{memory / 2**30:,.1f} GiB. Use batch_size={fits} or less, or fewer qubits."
         )
-
-
-def _memory():
-    """Return the machine's memory in bytes, infinity where the system does not tell."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):
-        return np.inf
+    return needed

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from ..atomic import original
 from ..circuits import TracedAnsatz, ansatz_shape
 from ..circuits.data_templates import DataTemplate, data_template
 from ..circuits.templates import template_name
 from ..circuits.uploads import UploadSizes, upload_gates
 from ..encodings import Encoding, GateEncoding, make_encoding
 from ..gates import DataGates
+from ..lazy import lazy
 
 __all__ = ["StudentCircuit", "encoding_name", "student_circuit"]
 
@@ -34,6 +35,7 @@ def student_circuit(student, circuit: dict) -> StudentCircuit:
     -------
     parts : StudentCircuit
     """
+    student = original(student)
     known, parts = _TRACED.get(student, (None, None))
     if known is not circuit:
         parts = StudentCircuit(circuit)
@@ -105,7 +107,7 @@ class StudentCircuit:
             return GateEncoding(*self._template)
         return make_encoding(self._circuit["encoding"], self._circuit["n_qubits"])
 
-    @cached_property
+    @lazy
     def gates(self) -> DataGates:
         """All gates, from ``|0...0>``; angles are polynomials of ``pi * tanh(x)`` and weights.
 
@@ -118,7 +120,7 @@ class StudentCircuit:
         """Numbers of gates after each encoding and each ansatz, in turn."""
         return self._gates_and_ends[1]
 
-    @cached_property
+    @lazy
     def _gates_and_ends(self):
         encoding = self.encoding()
         assert encoding.gates is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import warnings
 from numbers import Number
 from typing import Any, Protocol
@@ -16,8 +15,10 @@ from .._sklearn import _check_sample_weight
 from ..augmentation import check_augmentation, make_views, with_views
 from ..checks import refuses_overflow
 from ..feature_scaling import fit_feature_scale, scaled
+from ..fingerprints import Learnt, fingerprint
+from ..lazy import lazy
 from ..losses import DISTILLATION_LOSSES
-from ..persistence import checksum
+from ..memory import memory_limit
 from ..random_states import numpy_generator, random_generator
 from ..training import Network, Objective, make_pass
 from .features import fit_reducer, make_reducer, reduced
@@ -43,12 +44,15 @@ class Architecture(Protocol):
         Why so many, for messages.
     is_classical : bool
         Whether features around 0 serve it best, rather than in an encoding's range.
+    step_bytes : int
+        About the memory of a training step, where it is not that of the parameters.
     """
 
     settings: dict[str, Any]
     n_components: int
     asks: str
     is_classical: bool
+    step_bytes: int
 
     def check_width(self, n_features: int, reducer) -> None:
         """Raise ValueError if it cannot take so many features of `reducer`, or X if that is None.
@@ -172,6 +176,7 @@ class TrainingRun:
                 "backend='statevector', or another loss: 'relational' compares class probabilities "
                 "in the same way."
             )
+        self._check_memory(X.shape[1])
         start = self.network.initial_parameters(self.rng)
         if resumed and _has_changed(student, architecture.fitted(self.network)):
             raise ValueError(
@@ -194,6 +199,23 @@ class TrainingRun:
         self.n_iter = 0
         self.best, self.best_parameters, self.n_no_change = -np.inf, None, 0
         self._pass = None
+
+    def _check_memory(self, n_features):
+        """Refuse parameters that do not fit into memory with what Adam keeps of them."""
+        network = self.network
+        # Values, gradient, two moments, the best ones, and two at work.
+        needed = 7 * network.size * network.dtype.itemsize + self.architecture.step_bytes
+        memory = memory_limit()
+        if needed > memory:
+            sizes = np.diff(network.ends, prepend=0).tolist()
+            raise ValueError(
+                f"The student would need about {needed / 2**30:,.1f} GiB of memory, and this "
+                f"process may have {memory / 2**30:,.1f} GiB: it has {network.size:,} parameters, "
+                f"{sizes[0]:,} in the trained reducer for X with {n_features} features, "
+                f"{sizes[1]:,} in its middle part and {sizes[2] + sizes[3]:,} in the head. Use "
+                "fewer qubits, another reducer such as 'pca', a smaller batch_size, or "
+                "measurement='expval'."
+            )
 
     def _seed_reducer(self, generator):
         assert self.reducer is not None
@@ -376,21 +398,20 @@ class TrainingRun:
         is_heeded = not optimizer.is_whole or self.validation is not None
         return is_heeded and self.n_no_change >= student.n_iter_no_change
 
-    @functools.cached_property
+    @lazy
     def identity(self):
-        """A checksum of all that decides, before the first epoch, where training leads."""
+        """A fingerprint of all that decides, before the first epoch, where training leads."""
         student, teaching = self.student, self.teaching
         settings = student.get_params(deep=False)
         settings = {k: v for k, v in settings.items() if k not in ("teacher", "verbose")}
         settings["optimizer"] = [student.optimizer, getattr(student.optimizer, "__dict__", None)]
         lessons = None
         if teaching is not None:
-            values = [*teaching.temperatures, teaching.lam]
-            epochs = [[value(epoch) for value in values] for epoch in range(student.max_iter)]
-            lessons = [teaching.logits, list(teaching.weights), epochs]
+            lessons = [teaching.logits, list(teaching.weights)]  # schedules are among the settings
         data = [self.features, self.objective, self.validation, lessons]
         data.append(self.architecture.settings)
-        return checksum([type(student).__name__, settings, self.snapshot(), data])
+        whole = [type(student), settings, self.snapshot(), data]
+        return fingerprint(whole, ignored=(), learnt=Learnt())
 
     def snapshot(self):
         """Return what the epochs so far have changed, as a dict of arrays and plain values."""

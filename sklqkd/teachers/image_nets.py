@@ -320,7 +320,7 @@ class ImageNetClassifier(LabelledNet):
         self._n_images = len(X)
         if epochs is None:
             epochs = epochs_of(self, ceil(len(X) / abs(batch_size_of(self, len(X)))))
-        with forked_generators(seed, self.device), threads, self._in_training():
+        with forked_generators(seed, self.device), threads, threads, self._in_training():
             if resume:
                 self._remake_what_changed()
             else:

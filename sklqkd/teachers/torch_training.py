@@ -7,12 +7,13 @@ from contextlib import contextmanager
 
 import torch
 
+from ..threads import renewed_in_children
 from .torch_data import Rows  # noqa: F401  (files of release 0.1.0 look for it here)
 
 __all__ = ["StoppedByCallback", "check_device", "forked_generators"]
 
 # torch has one generator for all threads: nets that train in different threads take turns.
-_GENERATOR_LOCK = threading.RLock()
+_GENERATOR_LOCK = renewed_in_children(threading.RLock())
 
 
 def check_device(device) -> None:
