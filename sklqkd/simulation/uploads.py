@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ..circuits.gate_programs import gate_program
 from ..encodings.gates import squashed_angles, squashed_gradient
 from ..gates import DataGates
