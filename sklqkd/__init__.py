@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         persistence,
         plotting,
         search,
+        testing,
     )
     from .reducers import (
         CenterCropReducer,
@@ -72,6 +73,7 @@ __all__ = [
     "persistence",
     "plotting",
     "search",
+    "testing",
 ]
 
 _HOME = {

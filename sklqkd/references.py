@@ -111,10 +111,22 @@ REFERENCES = {
         "Robust data encodings for quantum classifiers",
         *(2020, "Physical Review A 102, 032420", "2003.01695"),
     ),
+    "liu2025": Reference(
+        ("C.-Y. Liu", "K.-C. Chen", "K. Murota", "S. Y.-C. Chen", "E. Rinaldi"),
+        "Quantum Relational Knowledge Distillation",
+        2025,
+        eprint="2508.13054",
+    ),
     "mottonen2005": Reference(
         ("M. Möttönen", "J. J. Vartiainen", "V. Bergholm", "M. M. Salomaa"),
         "Transformation of quantum states using uniformly controlled rotations",
         *(2005, "Quantum Information and Computation 5, 467", "quant-ph/0407010"),
+    ),
+    "park2019": Reference(
+        ("W. Park", "D. Kim", "Y. Lu", "M. Cho"),
+        "Relational Knowledge Distillation",
+        *(2019, "CVPR 2019", "1904.05068"),
+        kind="inproceedings",
     ),
     "pedregosa2011": Reference(
         ("F. Pedregosa", "others"),
@@ -199,6 +211,8 @@ USED_BY: dict[str, dict[str, tuple[str, ...]]] = {
         "decoupled": ("zhao2022",),
         "dist": ("huang2022",),
         "multi_level": ("jin2023",),
+        "relational": ("park2019", "liu2025"),
+        "quantum_relational": ("liu2025",),
         "label_smoothing": ("szegedy2016",),
         "virtual_teacher": ("yuan2020",),
     },

@@ -248,7 +248,7 @@ def _by_differences(exact, student, images, X, y, given, rows, note):
         features = scaled(X, getattr(exact, "feature_scale_", None))
     network = exact._fitted_network(front_end)
     parameters = exact.parameters_[-network.size :].astype(np.float64)
-    network.bind(parameters.copy())
+    network.bind(parameters)
     features = np.ascontiguousarray(features, np.float64)
     if y is None:
         y = exact.classes_[network.predict_logits(features).argmax(axis=1)]
@@ -267,13 +267,17 @@ def _by_differences(exact, student, images, X, y, given, rows, note):
 
     def loss(at):
         network.bind(at)
-        return objective(network.logits(features), order)[0]
+        total, towards_logits = objective(network.logits(features), order)
+        if not (objective.has_states and network.can_have_states):
+            return total, (towards_logits,)
+        of_states, towards_states = objective.of_states(network.states(), order)
+        return total + of_states, (towards_logits, towards_states)
 
-    network.backward(objective(network.logits(features), order)[1])
+    network.backward(*loss(parameters)[1])
     gradient = network.gradient.copy()
     errors, step = [], 1e-5
     for direction in _directions(network, gradient):
-        ends = [loss(parameters + sign * step * direction) for sign in (1, -1)]
+        ends = [loss(parameters + sign * step * direction)[0] for sign in (1, -1)]
         errors.append(abs((ends[0] - ends[1]) / (2 * step) - gradient @ direction))
     return max(errors) / max(np.linalg.norm(gradient), 1e-3)
 
