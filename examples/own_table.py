@@ -1,8 +1,8 @@
-"""A table of your own, from a CSV file to a saved student: texts, gaps, a teacher, honest numbers.
+"""A table of your own, from a CSV file to a saved student.
+========================================================
 
-Numbers are standardised and their gaps filled, texts become a column for each value; that is learnt
-from the training rows alone. A teacher with all labels and students of four qubits with 60 of them
-see the same columns. The CSV is scikit-learn's breast cancer data, with a text column and gaps.
+Gaps are filled, numbers standardised, and texts become columns, by the training rows alone. Students
+get 60 labels, their teacher all. The CSV is scikit-learn's breast cancer data, made untidy.
 
 What to see: the table says whether the teacher helps (gain, interval, p), and whether the circuit
 does: the equal linear student is in it.

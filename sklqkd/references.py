@@ -72,6 +72,14 @@ REFERENCES = {
         *(2022, "CVPR 2022", "2106.05237"),
         kind="inproceedings",
     ),
+    "havlicek2019": Reference(
+        (
+            *("V. Havlíček", "A. D. Córcoles", "K. Temme", "A. W. Harrow", "A. Kandala"),
+            *("J. M. Chow", "J. M. Gambetta"),
+        ),
+        "Supervised learning with quantum-enhanced feature spaces",
+        *(2019, "Nature 567, 209-212", "1804.11326"),
+    ),
     "hinton2015": Reference(
         ("G. Hinton", "O. Vinyals", "J. Dean"),
         "Distilling the Knowledge in a Neural Network",
@@ -188,6 +196,8 @@ USED_BY: dict[str, dict[str, tuple[str, ...]]] = {
         "angle": ("hasan2023", "larose2020"),
         "qubit": ("hasan2023", "larose2020"),
         "hadamard_ry": ("hasan2023",),
+        "iqp": ("havlicek2019",),
+        "zz": ("havlicek2019",),
     },
     "reducer": {
         "fc": ("hasan2023",),

@@ -3,6 +3,7 @@
 import functools
 
 import numpy as np
+import pennylane as qml
 import pytest
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.decomposition import PCA
@@ -24,8 +25,16 @@ from sklqkd import (
     QNNClassifier,
 )
 from sklqkd.datasets import load_digits
+from sklqkd.encodings import ENCODINGS, ProductEncoding
 from sklqkd.losses import DISTILLATION_LOSSES, hinton
-from sklqkd.testing import CHECKS, check_loss, check_reducer, check_student, check_teacher
+from sklqkd.testing import (
+    CHECKS,
+    check_encoding,
+    check_loss,
+    check_reducer,
+    check_student,
+    check_teacher,
+)
 
 QUICK = {"n_qubits": 2, "max_iter": 2}
 
@@ -56,6 +65,25 @@ def test_our_students(name, check):
 @pytest.mark.parametrize("name", sorted(DISTILLATION_LOSSES))
 def test_our_losses(name, check):
     check(name)
+
+
+def own_encoding(features, wires):
+    for i, wire in enumerate(wires):
+        qml.RX(features[i], wires=wire)
+        qml.RZ(features[i] * features[0], wires=wire)
+
+
+def trained_encoding(features, weights, wires):
+    for i, wire in enumerate(wires):
+        qml.RY(weights[i] * features[i], wires=wire)
+
+
+trained_encoding.shape = lambda n_layers, n_wires: (n_wires,)
+
+
+@pytest.mark.parametrize("encoding", [*ENCODINGS, own_encoding, trained_encoding])
+def test_our_encodings(encoding):
+    check_encoding(encoding)
 
 
 @pytest.mark.parametrize(
@@ -268,6 +296,22 @@ def spoil(losses, gradient, logits, *given):
 def test_faults_of_losses_are_found(change, check):
     with pytest.raises(AssertionError) as found:
         check_loss(changed(change))
+    assert check in found.value.__notes__[-1]
+
+
+@pytest.mark.parametrize(
+    ("method", "change", "check"),
+    [
+        ("forward", lambda found: 0.9 * found, "encoding_gives_states"),
+        ("forward", lambda found: found[::-1], "encoding_is_what_default_qubit_makes_of_it"),
+        ("backward", lambda found: -found, "encoding_has_the_gradient_of_its_states"),
+    ],
+)
+def test_faults_of_encodings_are_found(monkeypatch, method, change, check):
+    right = getattr(ProductEncoding, method)
+    monkeypatch.setattr(ProductEncoding, method, lambda self, given: change(right(self, given)))
+    with pytest.raises(AssertionError) as found:
+        check_encoding("angle")
     assert check in found.value.__notes__[-1]
 
 

@@ -1,4 +1,4 @@
-"""Common tests for parts of one's own: students, teachers, reducers, distillation losses.
+"""Common tests for parts of one's own: students, teachers, reducers, encodings, losses.
 
 As scikit-learn's :func:`~sklearn.utils.estimator_checks.check_estimator`, each function here runs a
 list of checks, and the first one that fails raises its error, with the name of the check as a note.
@@ -14,15 +14,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import losses, reducers, students, teachers
+from . import encodings, losses, reducers, students, teachers
 
-__all__ = ["CHECKS", "check_loss", "check_reducer", "check_student", "check_teacher"]
+__all__ = [
+    "CHECKS",
+    "check_encoding",
+    "check_loss",
+    "check_reducer",
+    "check_student",
+    "check_teacher",
+]
 
-#: The checks by what they are for; each takes the part, and X and y but for losses.
+#: The checks by what they are for; each takes the part; X and y too but for the last two.
 CHECKS: dict[str, tuple[Callable, ...]] = {
     "student": students.CHECKS,
     "teacher": teachers.CHECKS,
     "reducer": reducers.CHECKS,
+    "encoding": encodings.CHECKS,
     "loss": losses.CHECKS,
 }
 
@@ -105,6 +113,28 @@ def check_reducer(reducer, X=None, y=None):
     >>> check_reducer(TruncatedSVD(n_components=4, random_state=0))
     """
     _run("reducer", reducer, X, y)
+
+
+def check_encoding(encoding):
+    """Check an encoding, on three qubits.
+
+    Parameters
+    ----------
+    encoding : str or callable
+        What a student's `encoding` takes. One with weights of its own is checked within students.
+
+    Raises
+    ------
+    AssertionError
+        If a check fails; an error of the encoding's own comes as it is.
+
+    Examples
+    --------
+    >>> import pennylane as qml
+    >>> from sklqkd.testing import check_encoding
+    >>> check_encoding(qml.AngleEmbedding)
+    """
+    _run("encoding", encoding)
 
 
 def check_loss(loss):
