@@ -70,7 +70,13 @@ html_theme_options = {
 class Arguments:
     """What an example is called with in the gallery: fewer seeds than by itself."""
 
-    MANY_SEEDS = ("ensemble_of_teachers", "own_ansatz", "own_teachers", "plot_shots_and_noise")
+    MANY_SEEDS = (
+        "ensemble_of_teachers",
+        "own_ansatz",
+        "own_table",
+        "own_teachers",
+        "plot_shots_and_noise",
+    )
 
     def __call__(self, gallery_conf, script_vars):
         """Return the command line of a script."""

@@ -1,6 +1,5 @@
 """A table of your own, from a CSV file to a saved student.
-========================================================
-
+=================================================
 Gaps are filled, numbers standardised, and texts become columns, by the training rows alone. Students
 get 60 labels, their teacher all. The CSV is scikit-learn's breast cancer data, made untidy.
 
@@ -28,6 +27,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklqkd import DistilledLinearClassifier, DistilledQNNClassifier
 from sklqkd.evaluation import compare
 
+plt.style.use("sklqkd.plotting.style")
+
 
 def write_csv(path):
     names = {"target": {0: "malignant", 1: "benign"}}
@@ -40,7 +41,7 @@ def write_csv(path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--output", type=Path, default=Path("example_results"))
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     write_csv(options.output / "own_table.csv")

@@ -161,7 +161,7 @@ default="fc"
         Class labels.
     parameters_ : ndarray of shape (n_parameters,)
         All trained parameters: reducer, head coefficients, head intercepts.
-    head_coef_ : ndarray of shape (n_classes, n_components_)
+    head_coef_ : ndarray of shape (n_classes, `n_components_`)
         Coefficients of the linear head, on ``sqrt(n_components_) * tanh(features)``.
     head_intercept_ : ndarray of shape (n_classes,)
         Intercepts of the linear head.
@@ -185,7 +185,7 @@ default="fc"
         by its favourites where those tell otherwise. Empty where nobody teaches.
     n_features_in_ : int
         Number of features (pixels) seen during fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if `X` had string names.
 
     See Also
@@ -307,11 +307,11 @@ default="fc"
         other fitted attributes are those of :class:`DistilledLinearClassifier`.
     hidden_units_ : int
         Number of hidden units.
-    hidden_coef_ : ndarray of shape (hidden_units_, n_components_)
+    hidden_coef_ : ndarray of shape (`hidden_units_`, `n_components_`)
         Coefficients of the hidden layer, on tanh of the features.
-    hidden_intercept_ : ndarray of shape (hidden_units_,)
+    hidden_intercept_ : ndarray of shape (`hidden_units_`,)
         Intercepts of the hidden layer.
-    head_coef_ : ndarray of shape (n_classes, hidden_units_)
+    head_coef_ : ndarray of shape (n_classes, `hidden_units_`)
         Coefficients of the linear head.
 
     See Also
@@ -398,12 +398,12 @@ default="fc"
 
     @property
     def hidden_coef_(self):
-        """Coefficients of the hidden layer, (hidden_units_, n_components_)."""
+        """Coefficients of the hidden layer, (`hidden_units_`, `n_components_`)."""
         return self._hidden_parts()[0]
 
     @property
     def hidden_intercept_(self):
-        """Intercepts of the hidden layer, (hidden_units_,)."""
+        """Intercepts of the hidden layer, (`hidden_units_`,)."""
         return self._hidden_parts()[1]
 
     def _hidden_parts(self):

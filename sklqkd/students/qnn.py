@@ -148,7 +148,7 @@ default="strongly_entangling"
         Number of epochs that ran.
     n_features_in_ : int
         Number of features (pixels) seen during fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if `X` had string names.
 
     See Also

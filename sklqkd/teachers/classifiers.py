@@ -67,7 +67,7 @@ class LeNetClassifier(ImageNetClassifier):
         The labels, sorted.
     n_features_in_ : int
         Number of features seen in ``fit``.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if `X` had names that are all strings.
     n_parameters_ : int
         Number of trained parameters.
@@ -168,7 +168,7 @@ class AlexNetClassifier(ImageNetClassifier):
         The labels, sorted.
     n_features_in_ : int
         Number of features seen in ``fit``.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if `X` had names that are all strings.
     n_parameters_ : int
         Number of trained parameters.
@@ -268,7 +268,7 @@ class ResNetClassifier(ImageNetClassifier):
         The labels, sorted.
     n_features_in_ : int
         Number of features seen in ``fit``.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if `X` had names that are all strings.
     n_parameters_ : int
         Number of trained parameters.
