@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         plotting,
         search,
         testing,
+        twin,
     )
     from .reducers import (
         CenterCropReducer,
@@ -74,6 +75,7 @@ __all__ = [
     "plotting",
     "search",
     "testing",
+    "twin",
 ]
 
 _HOME = {

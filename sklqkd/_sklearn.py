@@ -27,6 +27,7 @@ _HOMES = {
     "StrOptions": "sklearn.utils._param_validation",
     "_interval_max_min_ratio": "sklearn.utils._plotting",
     "_safe_split": "sklearn.utils.metaestimators",
+    "_check_feature_names_in": "sklearn.utils.validation",
     "_check_method_params": "sklearn.utils.validation",
     "_check_sample_weight": "sklearn.utils.validation",
     "_num_samples": "sklearn.utils.validation",

@@ -85,6 +85,8 @@ TRUSTED_TYPES = [
     "sklqkd.students.classical.DistilledMLPClassifier",
     "sklqkd.students.qnn.DistilledQNNClassifier",
     "sklqkd.students.qnn.QNNClassifier",
+    "sklqkd.twin.transformers.EncodingFeatures",
+    "sklqkd.twin.transformers.FeatureScaler",
 ]
 
 _HEADER = "_sklqkd_state"

@@ -31,6 +31,9 @@ HOOKS = {"check_data", "get_params_for", "infer", "initialize_history", "notify"
 #: What scikit-learn calls on a callback; its protocol documents them.
 HOOKS |= {"setup", "teardown", "on_fit_task_begin", "on_fit_task_end"}
 
+#: What skl2onnx calls; its documentation says how.
+HOOKS |= {"onnx_converter", "onnx_shape_calculator"}
+
 
 def find(name):
     return reduce(getattr, name.split(".")[1:], sklqkd)

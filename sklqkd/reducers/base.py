@@ -5,12 +5,14 @@ from __future__ import annotations
 from numbers import Integral
 from typing import ClassVar
 
+import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .._sklearn import Interval, _fit_context
 from ..atomic import as_it_stands, unchanged_on_error
 from ..images import check_rows, image_layout
+from ..onnx_export import affine, shape_calculator
 from ..persistence import VersionedState
 
 __all__ = ["Reducer"]
@@ -63,6 +65,19 @@ class Reducer(VersionedState, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         reducer = as_it_stands(self)
         check_is_fitted(reducer)
         return reducer._transform(check_rows(reducer, X, reset=False))
+
+    def onnx_shape_calculator(self):
+        """Return what tells skl2onnx the shape of the output."""
+        return shape_calculator(lambda model: model._n_features_out)
+
+    def onnx_converter(self):
+        """Return what writes the reducer as ONNX, for skl2onnx."""
+        return affine(type(self)._affine)
+
+    def _affine(self):
+        """Return the coefficients, (n_components, n_features), and intercepts of the reducer."""
+        intercept = self._transform(np.zeros((1, self.n_features_in_)))
+        return (self._transform(np.eye(self.n_features_in_)) - intercept).T, intercept[0]
 
     def _check_shape(self, n_features):
         # PCA and FC use the pixels as they come: any number of them will do, but a shape that

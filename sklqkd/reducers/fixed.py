@@ -187,6 +187,14 @@ class PoolingReducer(Reducer):
                 pooled /= widths[:, None] if axis == 1 else widths
         return pooled.reshape(len(X), -1)
 
+    def _affine(self):
+        if self.kind == "max":
+            raise ValueError(
+                "PoolingReducer(kind='max') has no ONNX graph here, nor has reducer='max_pool'. "
+                "Pool by the mean, or export the steps after it and pool before."
+            )
+        return super()._affine()
+
 
 class CenterCropReducer(Reducer):
     """Cut out the patch of `n_components` pixels at the centre.

@@ -316,3 +316,9 @@ class ConvReducer(TrainableReducer):
         weights = self.weights_.astype(X.dtype)
         network.bind(weights, np.empty_like(weights))
         return network.forward(X)
+
+    def _affine(self):
+        raise ValueError(
+            "ConvReducer has no ONNX graph here. Export the steps after it, and run it before; or "
+            "take reducer='fc'."
+        )

@@ -13,12 +13,13 @@ from ..circuits import ANSATZ_NAMES
 from ..encodings import ENCODINGS
 from .base import TaughtStudent
 from .circuit_export import CircuitMixin
+from .inspection import InspectionMixin
 from .quantum_student import QuantumStudent
 
 __all__ = ["DistilledQNNClassifier", "QNNClassifier"]
 
 
-class QNNClassifier(CircuitMixin, QuantumStudent):
+class QNNClassifier(CircuitMixin, InspectionMixin, QuantumStudent):
     """Quantum neural network classifier, simulated exactly.
 
     An image is reduced to a few features, these are encoded into the state of `n_qubits` qubits, a
