@@ -12,6 +12,8 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 #: Arguments that keep a script short, and what it writes.
 SCRIPTS = {
+    "ceiling_and_ablation": (["--seeds", "1"], ["ceiling_and_ablation.png"]),
+    "classical_twin": ([], ["classical_twin.png"]),
     "ensemble_of_teachers": (["--seeds", "1"], ["ensemble_of_teachers.png"]),
     "grid_search": (["--folds", "2"], ["grid_search.png"]),
     "own_ansatz": (["--seeds", "1"], ["own_ansatz.png"]),
