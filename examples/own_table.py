@@ -1,7 +1,8 @@
 """A table of your own, from a CSV file to a saved student.
-=================================================
-Gaps are filled, numbers standardised, and texts become columns, by the training rows alone. Students
-get 60 labels, their teacher all. The CSV is scikit-learn's breast cancer data, made untidy.
+========================================================
+
+Gaps are filled, numbers standardised, and texts become columns, by the training rows alone.
+Students get 60 labels, their teacher all. The CSV is scikit-learn's cancer data, made untidy.
 
 What to see: the table says whether the teacher helps (gain, interval, p), and whether the circuit
 does: the equal linear student is in it.
