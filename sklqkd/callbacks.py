@@ -141,7 +141,7 @@ class Checkpoint:
             )
         identity = run.identity  # of its beginning, so that it is asked for before any epoch
         self._locks[estimator] = Locked(self.path, "path")
-        if os.path.lexists(self.path):
+        if os.path.exists(self.path):
             run.restore(self._read(identity, len(run.network.parameters)))
         self._write(run)  # whether it can be written is better known now
 
@@ -154,7 +154,7 @@ class Checkpoint:
         try:
             if not is_end:
                 self._write(run)
-            elif os.path.lexists(self.path):
+            elif os.path.exists(self.path):
                 os.remove(os.path.realpath(self.path))
         except Exception as error:  # whatever it is: the fit is worth more than its file
             what = (

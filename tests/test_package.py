@@ -31,7 +31,7 @@ ALLOWED = {
         *("_version", "atomic", "documentation", "exceptions", "files", "fingerprints"),
         "first_format",
     },
-    "monitors": {"durations"},
+    "monitors": {"atomic", "durations"},
     "callbacks": {"_version", "checks", "exceptions", "files", "monitors", "persistence"},
     "proportions": set(),
     "references": {"_version"},

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sklearn.metrics import check_scoring
 
+from ..atomic import OWNER
+
 __all__ = ["Monitor", "fitted_copy", "score_of"]
 
 
@@ -50,7 +52,8 @@ def fitted_copy(student, run):
     """Return a student as if its fit had ended now; it has no callbacks."""
     fitted = object.__new__(type(student))  # copy.copy would compute check sums
     state = {k: v for k, v in vars(student).items() if "callback" not in k}
-    state.pop("_training_run", None)
+    for name in ("_training_run", OWNER):
+        state.pop(name, None)
     vars(fitted).update(state | run.fitted())
     return fitted
 

@@ -146,7 +146,7 @@ class FinishedFits:
 
     def _read(self):
         """Take in what the lines hold; return whether there are any."""
-        if not os.path.lexists(self.path):
+        if not os.path.exists(self.path):
             return False
         with open_regular(self.path) as file:
             content = file.read()
