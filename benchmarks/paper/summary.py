@@ -205,8 +205,10 @@ Each report says by which command, versions and seeds it was made: [version1.md]
 [where_it_pays.md](where_it_pays.md) (when distillation helps), [teachers.md](teachers.md),
 [selection.md](selection.md) (settings chosen in one fit), [speed.md](speed.md),
 [memory.md](memory.md), [against_release.md](against_release.md) (beside release 0.1.0),
-[gpu.md](gpu.md), [devices.md](devices.md), [search.md](search.md),
-[search_plan.md](search_plan.md) and [mutation.md](mutation.md). This page is put together by
+[gpu.md](gpu.md), [devices.md](devices.md), [shots_training.md](shots_training.md) (SPSA against
+the parameter-shift rule), [mitigation.md](mitigation.md) (readout correction and zero-noise
+extrapolation), [search.md](search.md), [search_plan.md](search_plan.md) and
+[mutation.md](mutation.md). This page is put together by
 `python benchmarks/paper/summary.py`.
 
 ## Tables 1 and 2 of version 1, accuracy in %
