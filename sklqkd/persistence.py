@@ -87,6 +87,7 @@ TRUSTED_TYPES = [
     "sklqkd.students.qnn.QNNClassifier",
     "sklqkd.twin.transformers.EncodingFeatures",
     "sklqkd.twin.transformers.FeatureScaler",
+    "sklqkd.twin.transformers.FourierFeatures",
 ]
 
 _HEADER = "_sklqkd_state"

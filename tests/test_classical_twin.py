@@ -18,7 +18,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklqkd import DistilledQNNClassifier, PCAReducer, QNNClassifier
 from sklqkd.datasets import load_digits
 from sklqkd.encodings import make_encoding
-from sklqkd.twin import EncodingFeatures, FeatureScaler
+from sklqkd.twin import EncodingFeatures, FeatureScaler, FourierFeatures
+from sklqkd.twin.fourier import series_factor
 from sklqkd.twin.terms import WITH_TERMS, ProductTerms, make_terms, trigonometric
 
 from .reference import RandomTemplate
@@ -83,6 +84,85 @@ def test_equals_the_student_behind_every_reducer(encoding, reducer):
 def test_equals_the_student_with_every_ansatz(encoding, ansatz):
     student = fitted(encoding=encoding, ansatz=ansatz)
     assert_equal_decisions(student, student.to_classical())
+
+
+def own(features, wires):
+    qml.AngleEmbedding(features, wires=wires, rotation="X")
+    qml.CRY(features[0], wires=wires[:2])
+    qml.CNOT(wires=wires[:2])
+
+
+def woven(features, weights, wires):
+    for i, wire in enumerate(wires):
+        qml.RX(features[i] * weights[i], wires=wire)
+        qml.RY(weights[i], wires=wire)
+
+
+woven.shape = lambda n_wires: (n_wires,)
+
+
+@pytest.mark.parametrize("measurement", ["probs", "expval"])
+@pytest.mark.parametrize(
+    ("parameters", "n_terms"),
+    [
+        ({"encoding": "iqp"}, 4**2),
+        ({"encoding": "zz"}, 4**2),
+        ({"encoding": own}, 4**2),
+        ({"encoding": woven}, 3**2),
+        ({"encoding": "angle", "n_uploads": 2}, 5**2),
+        ({"encoding": "angle", "n_uploads": 4}, 9**2),
+        ({"encoding": "qubit", "n_uploads": 2}, 5**4),
+        ({"encoding": "iqp", "n_uploads": 2}, 5**3),
+        ({"encoding": own, "n_uploads": 2}, 17 * 5),
+        ({"encoding": "hadamard_ry", "n_uploads": 2, "trainable_scaling": True}, 9**2),
+        ({"encoding": woven, "n_uploads": 2}, 9**2),
+    ],
+)
+def test_equals_circuits_that_take_their_data_in_otherwise(parameters, n_terms, measurement):
+    student = fitted(n_qubits=2, measurement=measurement, **parameters)
+    twin = student.to_classical()
+    assert twin[-1].n_features_in_ == n_terms
+    assert_equal_decisions(student, twin)
+    terms = twin[:-1].transform(UNSEEN)
+    assert_allclose((terms**2).sum(axis=1), 1)
+    circuit = student.qnode()
+    scale = 4 if measurement == "probs" else 1
+    for image in UNSEEN[-5:]:
+        logits = scale * student.head_coef_ @ np.asarray(circuit(image)) + student.head_intercept_
+        found = twin.decision_function(image[None])[0]
+        assert_allclose(found, logits, atol=1e-6 * np.abs(logits).max())
+
+
+def test_uploads_of_few_features_behind_noise():
+    student = QNNClassifier(n_qubits=3, encoding="angle", n_uploads=2, reducer=PCAReducer(2))
+    student.set_params(max_iter=1, random_state=0).fit(SEEN, LABELS)
+    student.set_params(backend_options={"depolarizing": 0.3})
+    twin = student.to_classical()
+    assert twin[-1].n_features_in_ == 25
+    assert_equal_decisions(student, twin)
+
+
+def test_uploads_have_frequencies_up_to_their_number():
+    step = fitted(n_qubits=2, encoding="angle", n_uploads=3).to_classical()["encode"]
+    assert step.monomials == [(0,), (1,)]
+    assert step.frequencies == [[0, 1, 2, 3]] * 2
+    assert {"cos(3 x0) sin(2 x1)", "sin(x0)", "1"} <= set(step.get_feature_names_out())
+
+
+def test_frequencies_that_cannot_be_told_apart_are_refused():
+    with pytest.raises(ValueError, match=r"2\.0e-05 apart"):
+        series_factor(0, [0, 1, 1.00002])
+    for bad in ({"monomials": [(0,)], "frequencies": []}, {"frequencies": [[1, 2]]}):
+        with pytest.raises(ValueError, match="frequencies"):
+            FourierFeatures(**{"monomials": [(0,)], **bad}).fit(SEEN)
+    with pytest.raises(ValueError, match="of 3 of them"):
+        FourierFeatures([(2,)], [[0, 1]]).fit(SEEN[:, :2])
+
+
+@pytest.mark.parametrize("frequencies", [[0, 1, 2], [0, 0.5, 1, 1.5], [0, 0.3, 1.7, 2, 2.3, 3.7]])
+def test_a_series_of_any_frequencies_is_well_conditioned(frequencies):
+    factor = series_factor(0, frequencies)
+    assert np.linalg.cond(factor.values(factor.points)) < 100
 
 
 def test_coefficients_without_a_circuit_are_those_of_the_head():
@@ -185,11 +265,11 @@ def test_refuses_what_would_be_too_large_with_the_count():
         QNNClassifier().to_classical()
 
 
-@pytest.mark.parametrize("encoding", WITH_TERMS)
+@pytest.mark.parametrize("encoding", [*WITH_TERMS, "iqp", "zz"])
 def test_inner_products_of_terms_are_fidelities(encoding):
     features = np.random.default_rng(0).normal(size=(6, 4))
     features[0] = 0
-    n_qubits = 4 if encoding in ("angle", "hadamard_ry") else 2
+    n_qubits = 2 if encoding in ("amplitude", "qubit") else 4
     states = make_encoding(encoding, n_qubits).forward(features)
     terms = EncodingFeatures(encoding, n_qubits=n_qubits).fit_transform(features)
     assert_allclose(terms @ terms.T, np.abs(states.conj().T @ states) ** 2, atol=1e-12)
@@ -228,6 +308,7 @@ def test_terms_of_more_features_than_fit_are_refused():
 @parametrize_with_checks(
     [
         *(EncodingFeatures(encoding) for encoding in ("amplitude", "qubit")),
+        FourierFeatures([(0,)], [[0, 1, 2]]),
         *(FeatureScaler(centred=c, keep_dtype=k) for c, k in [(False, True), (True, False)]),
     ]
 )
@@ -235,15 +316,21 @@ def test_steps_are_transformers(estimator, check):
     check(estimator)
 
 
-@pytest.mark.parametrize("reducer", ["fc", "pca", "avg_pool", "crop", None])
-@pytest.mark.parametrize("encoding", ["amplitude", "qubit", "angle"])
-def test_is_exported_by_skl2onnx(encoding, reducer):
+@pytest.mark.parametrize(
+    ("encoding", "reducer", "n_uploads"),
+    [
+        *(("amplitude", reducer, 1) for reducer in ("fc", "pca", "avg_pool", "crop", None)),
+        *(("qubit", "pca", 1), ("angle", "fc", 1), ("angle", "pca", 2), ("iqp", "pca", 2)),
+    ],
+)
+def test_is_exported_by_skl2onnx(encoding, reducer, n_uploads):
     skl2onnx = pytest.importorskip("skl2onnx")
     onnxruntime = pytest.importorskip("onnxruntime")
     images = slice(18, 26) if reducer is None else slice(None)
     student = QNNClassifier(
-        n_qubits=8 if reducer is None and encoding in ("angle", "hadamard_ry") else 4,
+        n_qubits=4 if n_uploads == 1 else 2,
         encoding=encoding,
+        n_uploads=n_uploads,
         reducer=reducer,
         max_iter=1,
         random_state=0,
@@ -266,6 +353,9 @@ def test_what_cannot_be_exported_is_refused_with_a_way_out():
     skl2onnx = pytest.importorskip("skl2onnx")
     twin = fitted(reducer="max_pool").to_classical()
     with pytest.raises(ValueError, match=r"no ONNX graph here.*Pool by the mean"):
+        skl2onnx.to_onnx(twin, SEEN[:1])
+    twin = fitted(encoding="zz").to_classical()
+    with pytest.raises(ValueError, match=r"'zz'\) has no ONNX graph here"):
         skl2onnx.to_onnx(twin, SEEN[:1])
 
 

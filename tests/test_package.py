@@ -106,6 +106,7 @@ ALLOWED = {
         "memory",
         "persistence",
         "proportions",
+        "statevector",
         "training",
         "twin",
         "unlabelled",

@@ -122,7 +122,9 @@ def encoding_ceiling(
     outputs are measured. That set is convex, and so is the mean cross-entropy on it: multinomial
     logistic regression on the terms of :class:`sklqkd.twin.EncodingFeatures`. Reducer and scale
     stay as they are fitted. So the student's gap to it in training loss is the price of ansatz and
-    training, for these features.
+    training, for these features. With data re-uploading, trained scales or weights in the encoding,
+    the set is that of all Fourier series with the student's frequencies
+    (:class:`sklqkd.twin.FourierFeatures`), which holds every such circuit and more.
 
     Parameters
     ----------

@@ -9,13 +9,20 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
+from ..simulation.uploads import UploadCircuit
+from ..statevector.polynomials import Polynomials
 from ..threads import one_thread
-from ..twin import EncodingFeatures, FeatureScaler
-from ..twin.terms import WITH_TERMS
+from ..twin import EncodingFeatures, FeatureScaler, FourierFeatures
+from ..twin.fourier import FourierTerms, sums_of_frequencies
+from ..twin.terms import StateTerms
 from .features import encoded_features
+from .fitting import part
+from .student_circuit import encoding_name, student_circuit
 
 __all__ = ["classical_twin", "exact_copy"]
 
+#: Gates with two frequencies.
+HALF_TURNS = ("CRX", "CRY", "CRZ")
 #: Points per call of the circuit: bounds the memory that they take.
 ROWS = 2**14
 
@@ -26,14 +33,12 @@ def classical_twin(student, max_coefficients: int) -> Pipeline:
     The student's own circuit and head are asked for the logits at as many points as there are
     terms, which tells the coefficients whatever ansatz, measurement and head are.
     """
-    network = exact_copy(student)._fitted_network()
-    network.bind(student.parameters_[-network.size :])
     encode = _encoding_step(student)
     n_terms, n_classes = encode.n_terms_, len(student.classes_)
     n_rows = 1 if n_classes == 2 else n_classes
     if n_terms * n_rows > max_coefficients:
         raise ValueError(
-            f"The classical twin of encoding={student.circuit_['encoding']!r} with "
+            f"The classical twin of encoding={encoding_name(student.circuit_['encoding'])} with "
             f"{encode.n_features_in_} features has {n_terms:,} coefficients for each of {n_rows} "
             f"logits, {n_terms * n_rows:,} in all, and max_coefficients={max_coefficients:,}. Pass "
             "a larger number, or train a student on fewer features or qubits."
@@ -46,7 +51,14 @@ def classical_twin(student, max_coefficients: int) -> Pipeline:
             UserWarning,
             stacklevel=3,
         )
+    exact = exact_copy(student)
+    network = exact._fitted_network()
+    network.bind(student.parameters_[-network.size :])
     terms = encode._terms()
+    if isinstance(terms, StateTerms):
+        _inner(network.middle).encoding = _StatesThemselves()
+    elif isinstance(terms, FourierTerms):
+        _replace_inner(network, _AtMonomials(student, terms))
     logits = np.empty((n_terms, n_classes))
     with one_thread():
         for start in range(0, n_terms, ROWS):
@@ -75,17 +87,69 @@ def exact_copy(student):
 def _encoding_step(student):
     """Return the fitted transformer from encoded features to terms."""
     circuit = student.circuit_
-    has_uploads = circuit.get("n_uploads", 1) > 1 or circuit.get("trainable_scaling", False)
-    encoding = circuit["encoding"]
-    if has_uploads or not isinstance(encoding, str) or encoding not in WITH_TERMS:
-        what = "data re-uploading" if has_uploads else f"encoding={encoding!r}"
-        raise ValueError(
-            f"A student with {what} has no classical twin here: known are those of "
-            f"{', '.join(map(repr, WITH_TERMS))}, uploaded once."
-        )
     n_features = encoded_features(student, np.zeros((1, student.n_features_in_))).shape[1]
-    step = EncodingFeatures(circuit["encoding"], n_qubits=circuit["n_qubits"])
-    return step._accept(n_features)
+    parts = student_circuit(student, circuit)
+    if parts.is_plain:
+        step = EncodingFeatures(circuit["encoding"], n_qubits=circuit["n_qubits"])
+        return step._accept(n_features)
+    steps: dict = {}
+    for term, monomial, coefficient in _data_terms(student, parts, n_features):
+        (gate,) = [gate for gate in parts.gates.circuit.gates if gate.angle == term.angle]
+        turns = np.array([0.5, 1.0] if gate.name in HALF_TURNS else [1.0])
+        steps.setdefault(monomial, []).append(abs(coefficient) * turns)
+    monomials = sorted(steps, key=lambda monomial: (len(monomial), monomial))
+    frequencies = [sums_of_frequencies(steps[monomial]).tolist() for monomial in monomials]
+    return FourierFeatures(monomials, frequencies)._accept(n_features)
+
+
+def _data_terms(student, parts, n_features):
+    """Yield the terms of angles that depend on given features, those, and the coefficients."""
+    weights = np.asarray(part(student, "circuit_weights"), float)
+    for term in parts.gates.polynomials.terms:
+        if term.features and max(term.features) < n_features:
+            coefficient = term.coefficient * weights[list(term.weights)].prod()
+            if coefficient:
+                yield term, tuple(sorted(term.features)), float(coefficient)
+
+
+class _StatesThemselves:
+    """In the place of an encoding: takes states, real parts and then imaginary parts."""
+
+    def forward(self, features):
+        real, imaginary = np.split(features.T, 2)
+        return real + 1j * imaginary
+
+
+class _AtMonomials(UploadCircuit):
+    """A circuit with uploads whose monomials of the features can each be set."""
+
+    def __init__(self, student, terms):
+        parts = student_circuit(student, student.circuit_)
+        places = {monomial: k for k, monomial in enumerate(terms.monomials)}
+        chosen = {id(t): m for t, m, _ in _data_terms(student, parts, terms.n_features)}
+        polynomials = parts.gates.polynomials
+        rest = [
+            term._replace(features=(places[chosen[id(term)]],)) if id(term) in chosen else term
+            for term in polynomials.terms
+            if not term.features or id(term) in chosen
+        ]
+        free = Polynomials(polynomials.n_angles, len(places), polynomials.n_weights, rest)
+        super().__init__(parts.gates._replace(polynomials=free))
+
+    def values(self, features, keep=True):
+        """Return the probabilities at these values of the monomials."""
+        return self._kernel.probabilities(np.ascontiguousarray(features.T), keep)
+
+
+def _inner(middle):
+    return getattr(middle, "_circuit", middle)  # behind a depolarising channel
+
+
+def _replace_inner(network, circuit):
+    if network.middle is _inner(network.middle):
+        network.middle = circuit
+    else:
+        network.middle._circuit, network.middle.prepare = circuit, circuit.prepare
 
 
 def _reducing_steps(student) -> list:

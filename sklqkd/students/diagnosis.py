@@ -9,7 +9,6 @@ from math import prod
 import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 
-from ..encodings import make_encoding
 from ..images import check_rows
 from ..losses import log_softmax
 from ..targets import is_fitted
@@ -17,6 +16,7 @@ from ..threads import one_thread
 from ..unlabelled import teachers_of
 from .classical_twin import exact_copy
 from .features import encoded_features
+from .student_circuit import student_circuit
 
 __all__ = ["Diagnosis", "Finding", "diagnose"]
 
@@ -75,7 +75,8 @@ class Diagnosis:
     moves : ndarray of bool, shape of ``circuit_weights_``
         Which these are.
     fidelity_mean, fidelity_sd : float
-        Of the fidelities ``|<psi|psi'>|^2`` of the encoded states of two images.
+        Of the fidelities ``|<psi|psi'>|^2`` of the encoded states of two images; of the first
+        upload, and NaN for an encoding with weights.
     class_distance : ndarray of shape (n_classes, n_classes)
         Trace distances of the mean encoded states of two classes, in [0, 1]; NaN for a class
         without images.
@@ -105,13 +106,16 @@ class Diagnosis:
 
     def __repr__(self):
         off = self.class_distance[~np.eye(len(self.class_distance), dtype=bool)]
-        least = np.nanmin(off, initial=1.0)
         lines = [
             f"accuracy                     {self.accuracy:.3f}",
-            f"fidelity of encoded states   {self.fidelity_mean:.3f} (sd {self.fidelity_sd:.3f})",
-            f"distance of classes, least   {least:.3f}",
             f"saturated features           {self.saturated_share.mean():.1%}",
         ]
+        if not np.isnan(self.fidelity_mean):
+            lines += [
+                f"fidelity of encoded states   {self.fidelity_mean:.3f} "
+                f"(sd {self.fidelity_sd:.3f})",
+                f"distance of classes, least   {np.nanmin(off, initial=1.0):.3f}",
+            ]
         if self.moves.size:
             variances = ", ".join(f"{variance:.1e}" for variance in self.gradient_variance)
             lines.append(f"gradient variance by layer   {variances}")
@@ -146,8 +150,13 @@ def diagnose(student, X, y, n_draws, max_samples, rng) -> Diagnosis:
     with one_thread():
         features = np.asarray(encoded_features(student, X), float)
         saturated = _look_at_features(student, features, findings)
-        states = _encoding(student).forward(features[rows])
-        mean, spread, distance = _look_at_states(student, states, y[rows], findings)
+        encoding = student_circuit(student, student.circuit_).encoding()
+        if encoding.shape is None:
+            states = encoding.forward(features[rows])
+            mean, spread, distance = _look_at_states(student, states, y[rows], findings)
+        else:  # weights are in it, so that there is no encoded state before the circuit
+            mean = spread = np.nan
+            distance = np.full((len(student.classes_),) * 2, np.nan)
         variance, moves = _look_at_angles(student, features[rows], y[rows], n_draws, rng, findings)
     _look_at_training(student, accuracy, agreement, teacher_accuracy, findings)
     return Diagnosis(
@@ -163,10 +172,6 @@ def diagnose(student, X, y, n_draws, max_samples, rng) -> Diagnosis:
         teacher_agreement=agreement,
         teacher_accuracy=teacher_accuracy,
     )
-
-
-def _encoding(student):
-    return make_encoding(student.circuit_["encoding"], student.circuit_["n_qubits"])
 
 
 def _teachers(student, X, y, is_labelled, predicted):

@@ -21,30 +21,35 @@ class InspectionMixin:
         """Return the fitted student as an ordinary classifier: equal, and without a circuit.
 
         A logit is linear in the real numbers that the encoded state consists of
-        (:class:`sklqkd.twin.EncodingFeatures`). The pipeline computes these from the features, and
-        has the coefficients that the trained circuit and head amount to.
+        (:class:`sklqkd.twin.EncodingFeatures`); with data re-uploading, trained input scales or an
+        encoding with weights it is a Fourier series of finitely many frequencies
+        (:class:`sklqkd.twin.FourierFeatures`). The pipeline computes these terms from the features,
+        and has the coefficients that the trained circuit and head amount to.
 
         Parameters
         ----------
         max_coefficients : int, default=10**6
             The most coefficients that the twin may have, over all classes (for two classes there is
             one row of them). Of d features there are d (d + 1) / 2 a row with amplitude encoding,
-            3^d with "angle" and "hadamard_ry", 4^n with "qubit".
+            3^d with "angle" and "hadamard_ry", 4^n with "qubit" and any other on n qubits; L
+            uploads of an angle make (2 L + 1)^d, and trained scales up to (3^L)^d.
 
         Returns
         -------
         twin : sklearn.pipeline.Pipeline
             Steps: "scale" or "check" (:class:`sklqkd.twin.FeatureScaler`), "reduce" (the fitted
             reducer, where there is one, with its scale behind it), "encode"
-            (:class:`sklqkd.twin.EncodingFeatures`) and "classify" (a
-            :class:`sklearn.linear_model.LogisticRegression` whose coefficients are set). Its
-            decision function is the student's up to rounding, some 1e-12 of its size. skl2onnx
-            exports it as it is.
+            (:class:`sklqkd.twin.EncodingFeatures` or :class:`sklqkd.twin.FourierFeatures`) and
+            "classify" (a :class:`sklearn.linear_model.LogisticRegression` whose coefficients are
+            set). Its decision function is the student's up to rounding, some 1e-12 of its size.
+            skl2onnx exports it as it is, but for "conv" and "max_pool" reducers and encodings
+            beyond the four named first.
 
         Raises
         ------
         ValueError
-            If it would have more coefficients; the message has the count.
+            If it would have more coefficients, which the message counts; or if trained scales give
+            frequencies that cannot be told apart.
         NotFittedError
             Before `fit`.
 

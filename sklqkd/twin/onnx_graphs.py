@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..onnx_export import converter
-from .terms import QuadraticTerms
+from .fourier import FourierTerms
+from .terms import QuadraticTerms, StateTerms
 
 __all__ = ["scaler", "terms"]
 
@@ -26,7 +27,14 @@ def terms(model, x, apply, dtype):
     squashed = apply("Tanh", x)
     if isinstance(terms, QuadraticTerms):
         return _quadratic(terms, squashed, apply, dtype)
+    if isinstance(terms, StateTerms):
+        raise ValueError(
+            f"EncodingFeatures(encoding={model.encoding!r}) has no ONNX graph here: its terms are "
+            "entries of a simulated state. Export the classifier behind it."
+        )
     angles = apply("Mul", squashed, np.array([np.pi]))
+    if isinstance(terms, FourierTerms):
+        angles = _monomials(terms, angles, apply)
     values = None
     for factor in terms.factors:
         functions = None
@@ -45,6 +53,17 @@ def terms(model, x, apply, dtype):
         right = apply("Unsqueeze", functions, np.array([1]))
         values = apply("Flatten", apply("Mul", left, right), axis=1)
     return values
+
+
+def _monomials(terms, angles, apply):
+    columns = []
+    for monomial in terms.monomials:
+        product = None
+        for feature in monomial:
+            angle = apply("Gather", angles, np.array([feature]), axis=1)
+            product = angle if product is None else apply("Mul", product, angle)
+        columns.append(product)
+    return apply("Concat", *columns, axis=1)
 
 
 def _quadratic(terms, squashed, apply, dtype):

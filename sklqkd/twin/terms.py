@@ -19,18 +19,21 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from ..encodings import make_encoding
+
 __all__ = [
     "WITH_TERMS",
     "Factor",
     "ProductTerms",
     "QuadraticTerms",
+    "StateTerms",
     "Terms",
     "make_terms",
     "sphere",
     "trigonometric",
 ]
 
-#: The encodings whose terms are known.
+#: The encodings whose terms are functions of few features each.
 WITH_TERMS = ("amplitude", "angle", "qubit", "hadamard_ry")
 #: Products of a block of samples that the processor's cache holds.
 CACHE = 2**16
@@ -136,6 +139,66 @@ class QuadraticTerms:
         return np.where((first == second)[:, None], logits, mixed).T
 
 
+class StateTerms:
+    """The density matrix ``|psi><psi|`` of any encoding, as 4^n real numbers.
+
+    Squared moduli of the amplitudes, and sqrt(2) times real and imaginary part of the products of
+    two.
+
+    Parameters
+    ----------
+    encoding : sklqkd.encodings.Encoding
+        Without trained weights.
+    """
+
+    def __init__(self, encoding):
+        self._encoding = encoding
+        self.n_terms = 4**encoding.n_qubits
+
+    @cached_property
+    def _pairs(self):
+        return np.triu_indices(2**self._encoding.n_qubits, 1)
+
+    def values(self, features):
+        """See :meth:`Terms.values`."""
+        states = self._encoding.forward(np.asarray(features, float))
+        first, second = self._pairs
+        mixed = np.sqrt(2) * states[first].conj() * states[second]
+        return np.concatenate([np.abs(states) ** 2, mixed.real, mixed.imag]).T
+
+    def names(self, features):
+        """See :meth:`Terms.names`; they are of the basis states, whatever the features."""
+        size = 2**self._encoding.n_qubits
+        pairs = [f"rho[{i}, {j}]" for i, j in zip(*self._pairs, strict=True)]
+        real, imaginary = ([f"{part} {pair}" for pair in pairs] for part in ("Re", "Im"))
+        return [*(f"rho[{i}, {i}]" for i in range(size)), *real, *imaginary]
+
+    def probes(self, rows):
+        """Return states, their real parts and then their imaginary parts, (n_rows, 2 * 2^n).
+
+        Each basis state, the mean of each two, and that with the second one times i.
+        """
+        size, (first, second) = 2**self._encoding.n_qubits, self._pairs
+        states = np.zeros((len(rows), 2 * size))
+        is_basis = rows < size
+        states[is_basis, rows[is_basis]] = 1
+        pair, is_turned = (
+            np.where(is_basis, 0, rows - size) % max(1, len(first)),
+            (rows >= size + len(first)),
+        )
+        at = np.flatnonzero(~is_basis)
+        states[at, first[pair[at]]] = np.sqrt(0.5)
+        states[at, second[pair[at]] + size * is_turned[at]] = np.sqrt(0.5)
+        return states
+
+    def coefficients(self, logits):
+        """See :meth:`Terms.coefficients`: by polarisation."""
+        first, second = self._pairs
+        squares, mixed = np.split(logits, [2**self._encoding.n_qubits])
+        means = np.tile((squares[first] + squares[second]) / 2, (2, 1))
+        return np.concatenate([squares, np.sqrt(2) * (mixed - means)]).T
+
+
 class Factor(NamedTuple):
     """Functions of a feature or two, each a product of ``cos(k a + s)`` with ``a = pi tanh(x)``.
 
@@ -209,9 +272,13 @@ class ProductTerms:
         self.shape = tuple(len(factor.points) for factor in self.factors)
         self.n_terms = prod(self.shape)
 
+    def angles(self, features):
+        """Return the angles of some samples that the factors are functions of."""
+        return np.pi * np.tanh(features)
+
     def values(self, features):
         """See :meth:`Terms.values`."""
-        angles = np.pi * np.tanh(features)
+        angles = self.angles(features)
         values = np.ones((1, len(features)))
         for factor in self.factors:
             functions = factor.values(angles[:, factor.columns])
@@ -245,12 +312,13 @@ class ProductTerms:
         return tensor.reshape(-1, self.n_terms)
 
 
-def make_terms(encoding: str, n_features: int, n_qubits: int) -> Terms:
+def make_terms(encoding, n_features: int, n_qubits: int) -> Terms:
     """Return the terms of an encoding.
 
     Parameters
     ----------
-    encoding : {"amplitude", "angle", "qubit", "hadamard_ry"}
+    encoding : str or callable
+        As for :func:`sklqkd.encodings.make_encoding`.
     n_features : int
         How many it is given; missing ones count as 0.
     n_qubits : int
@@ -259,13 +327,15 @@ def make_terms(encoding: str, n_features: int, n_qubits: int) -> Terms:
     -------
     terms : Terms
         d (d + 1) / 2 for amplitude encoding of d features, 3^d for an angle each; for "qubit" 3
-        for each qubit with one feature and 4 for each with two, multiplied.
+        for each qubit with one feature and 4 for each with two, multiplied; 4^n for any other.
 
     Examples
     --------
     >>> make_terms("amplitude", 16, 4).n_terms, make_terms("qubit", 8, 4).n_terms
     (136, 256)
     """
+    if not isinstance(encoding, str) or encoding not in WITH_TERMS:
+        return StateTerms(make_encoding(encoding, n_qubits))
     if encoding == "amplitude":
         return QuadraticTerms(n_features)
     spheres = [sphere((q, n_qubits + q)) for q in range(n_features - n_qubits)]
