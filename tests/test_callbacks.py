@@ -51,6 +51,7 @@ def test_a_function_sees_each_epoch_and_the_student_of_it(digits, student):
     student = clone(student).set_callbacks(look).fit(X, y)
     epochs = [epoch for epoch, _ in seen]
     assert [epoch.number for epoch in epochs] == list(range(1, student.n_iter_ + 1))
+    assert epochs[0].student is epochs[0].student
     assert [epoch.loss for epoch in epochs] == student.loss_curve_
     assert {epoch.n_epochs for epoch in epochs} == {12}
     assert all(epoch.validation_score is None for epoch in epochs)
@@ -59,6 +60,15 @@ def test_a_function_sees_each_epoch_and_the_student_of_it(digits, student):
     for epoch, probabilities in seen[::5]:
         expected = after(student, epoch.number, X, y).predict_proba(X_val)
         assert_array_equal(probabilities, expected)
+
+
+def test_an_epoch_has_no_student_after_the_fit(digits):
+    X, y, *_ = digits
+    epochs = []
+    clone(STUDENTS[0]).set_params(max_iter=2).set_callbacks(epochs.append).fit(X, y)
+    with pytest.raises(RuntimeError, match="The fit has ended"):
+        epochs[0].student  # noqa: B018
+    assert repr(epochs[1]).startswith("Epoch(number=2, n_epochs=2, loss=")
 
 
 def test_a_function_ends_the_training_by_returning_true(digits):

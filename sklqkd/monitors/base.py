@@ -19,7 +19,7 @@ class Monitor:
         """Clean up after a fit, also one that failed."""
 
     def on_fit_task_begin(self, estimator, context):
-        """Turn to :meth:`begin`, at the beginning of a fit."""
+        """Turn to `_begin`, at the beginning of a fit."""
         if context.task_name == "epoch":
             return
         run = getattr(estimator, "_training_run", None)
@@ -28,23 +28,23 @@ class Monitor:
                 f"A {type(self).__name__} is for the students of sklqkd, not for "
                 f"{type(estimator).__name__}."
             )
-        self.begin(estimator, run, context)
+        self._begin(estimator, run, context)
 
     def on_fit_task_end(self, estimator, context):
-        """Turn to :meth:`after_epoch` or :meth:`end`."""
+        """Turn to `_after_epoch` or `_end`."""
         run = estimator._training_run
         if context.task_name == "epoch":
-            return bool(self.after_epoch(estimator, run, context))
-        self.end(estimator, run, context)
+            return bool(self._after_epoch(estimator, run, context))
+        self._end(estimator, run, context)
         return False
 
-    def begin(self, student, run, context):
+    def _begin(self, student, run, context):
         """Do what is due before the first epoch."""
 
-    def after_epoch(self, student, run, context):
+    def _after_epoch(self, student, run, context):
         """Do what is due after an epoch; return whether training shall end."""
 
-    def end(self, student, run, context):
+    def _end(self, student, run, context):
         """Do what is due after the last epoch."""
 
 

@@ -93,7 +93,7 @@ class EarlyStopping(Monitor):
                 "scored the epoch by then. Name EarlyStopping before it in set_callbacks."
             )
 
-    def after_epoch(self, student, run, context):
+    def _after_epoch(self, student, run, context):
         """Score the student; tell whether it is time to end."""
         run.validation_scores.append(score_of(student, run, self.X_val, self.y_val, self.scoring))
         scores = run.validation_scores[-run.n_iter :]  # a warm start has some of earlier fits

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import functools
 import time
-from dataclasses import dataclass, field
-from typing import Any
+import weakref
 
 from .base import Monitor, fitted_copy
 
 __all__ = ["Epoch", "FunctionCallback", "as_callback"]
 
 
-@dataclass(frozen=True)
 class Epoch:
     """What a function that is a callback gets after each epoch.
+
+    Parameters
+    ----------
+    student : Student
+        The student that trains.
+    run : TrainingRun
+        Its training, of which all is read at once but :attr:`student`.
+    seconds : float
+        Since the beginning of the fit.
 
     Attributes
     ----------
@@ -26,21 +33,39 @@ class Epoch:
         Mean training loss of the epoch.
     validation_score : float or None
         Accuracy on the hold-out, with the student's `early_stopping`.
-    seconds : float
-        Since the beginning of the fit.
+
+    Examples
+    --------
+    >>> from sklqkd import QNNClassifier
+    >>> from sklqkd.datasets import load_digits
+    >>> X, y = load_digits(return_X_y=True)
+    >>> student = QNNClassifier(max_iter=2, random_state=0)
+    >>> student = student.set_callbacks(print).fit(X, y)  # doctest: +ELLIPSIS
+    Epoch(number=1, n_epochs=2, loss=..., validation_score=None)
+    Epoch(number=2, n_epochs=2, loss=..., validation_score=None)
     """
 
-    number: int
-    n_epochs: int
-    loss: float
-    validation_score: float | None
-    seconds: float
-    _now: Any = field(repr=False, compare=False, default=None)
+    def __init__(self, student, run, seconds):
+        self.number = run.n_iter
+        self.n_epochs = student.max_iter
+        self.loss = float(run.loss_curve[-1])
+        self.validation_score = float(run.validation_scores[-1]) if run.validation_scores else None
+        self.seconds = seconds
+        self._now = weakref.ref(student), weakref.ref(run)  # who keeps epochs keeps no images
+
+    def __repr__(self):
+        names = ("number", "n_epochs", "loss", "validation_score")
+        return f"Epoch({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
 
     @functools.cached_property
     def student(self):
-        """The student as if its fit had ended now: ask it while the function runs."""
-        return fitted_copy(*self._now)
+        """The student as if its fit had ended now: ask for it while the function runs."""
+        student, run = (part() for part in self._now)
+        if run is None or getattr(student, "_training_run", None) is not run:
+            raise RuntimeError(
+                "The fit has ended: ask an epoch for its student while the function runs."
+            )
+        return fitted_copy(student, run)
 
 
 class FunctionCallback(Monitor):
@@ -65,23 +90,14 @@ class FunctionCallback(Monitor):
     def __init__(self, function):
         self.function = function
 
-    def begin(self, student, run, context):
+    def _begin(self, student, run, context):
         """Start the clock."""
         run.notes[id(self)] = time.perf_counter()
 
-    def after_epoch(self, student, run, context):
+    def _after_epoch(self, student, run, context):
         """Call the function."""
-        scores = run.validation_scores
-        told = self.function(
-            Epoch(
-                number=run.n_iter,
-                n_epochs=student.max_iter,
-                loss=float(run.loss_curve[-1]),
-                validation_score=float(scores[-1]) if scores else None,
-                seconds=time.perf_counter() - run.notes[id(self)],
-                _now=(student, run),
-            )
-        )
+        seconds = time.perf_counter() - run.notes[id(self)]
+        told = self.function(Epoch(student, run, seconds))
         return False if told is None else bool(told)
 
 

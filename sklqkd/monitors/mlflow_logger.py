@@ -75,7 +75,7 @@ class MLflowLogger(Monitor):
 
             mlflow.end_run("FAILED")
 
-    def begin(self, student, run, context):
+    def _begin(self, student, run, context):
         """Log the parameters."""
         import mlflow
 
@@ -83,7 +83,7 @@ class MLflowLogger(Monitor):
         parameters = {"estimator": type(student).__name__, **student.get_params(deep=False)}
         mlflow.log_params({name: str(value)[:_LONGEST] for name, value in parameters.items()})
 
-    def after_epoch(self, student, run, context):
+    def _after_epoch(self, student, run, context):
         """Log the curves."""
         import mlflow
 
@@ -92,7 +92,7 @@ class MLflowLogger(Monitor):
             metrics["validation_score"] = float(run.validation_scores[-1])
         mlflow.log_metrics(metrics, step=run.n_iter)
 
-    def end(self, student, run, context):
+    def _end(self, student, run, context):
         """Log what the fit ended with."""
         import mlflow
 

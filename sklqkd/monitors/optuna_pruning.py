@@ -89,7 +89,7 @@ class OptunaPruning(Monitor):
                 f"{reported}. Give {way_out}."
             )
 
-    def after_epoch(self, student, run, context):
+    def _after_epoch(self, student, run, context):
         """Report the epoch; raise ``optuna.TrialPruned`` if the trial is given up."""
         import optuna
 

@@ -65,13 +65,13 @@ class ProgressBar(Monitor):
         ):
             raise ValueError(f"seconds={self.seconds!r} is neither None nor a number from 0 on.")
 
-    def begin(self, student, run, context):
+    def _begin(self, student, run, context):
         """Start the clock."""
         now = time.perf_counter()
         # Epochs that a Checkpoint brought along took no time here.
         run.notes[id(self)] = {"start": now, "shown": now, "n_before": run.n_iter}
 
-    def after_epoch(self, student, run, context):
+    def _after_epoch(self, student, run, context):
         """Draw the bar, if it is time."""
         note, now, n_max = run.notes[id(self)], time.perf_counter(), student.max_iter
         pause = self.seconds
@@ -84,7 +84,7 @@ class ProgressBar(Monitor):
         left = f"at most {in_words(per_epoch * (n_max - run.n_iter))} left"
         self._write(student, run, left, is_last=False)
 
-    def end(self, student, run, context):
+    def _end(self, student, run, context):
         """Draw the whole bar."""
         took = time.perf_counter() - run.notes[id(self)]["start"]
         self._write(student, run, f"took {in_words(took)}", is_last=True)
