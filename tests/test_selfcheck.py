@@ -115,7 +115,7 @@ def test_a_part_that_is_not_saved_is_found(digits):
     student = QNNClassifier(reducer=reducer, encoding="angle", n_qubits=8, n_layers=1, **QUICK)
     report = student.fit(X, y).selfcheck(X, y)
     assert not report["saved and loaded"].ok
-    assert "is damaged" in report["saved and loaded"].reason
+    assert report["saved and loaded"].difference > 0.1
     assert report["default.qubit"].ok
 
 
