@@ -72,6 +72,17 @@ REFERENCES = {
         *(2022, "CVPR 2022", "2106.05237"),
         kind="inproceedings",
     ),
+    "byrd1995": Reference(
+        ("R. H. Byrd", "P. Lu", "J. Nocedal", "C. Zhu"),
+        "A Limited Memory Algorithm for Bound Constrained Optimization",
+        *(1995, "SIAM Journal on Scientific Computing 16(5), 1190-1208"),
+    ),
+    "giurgica2020": Reference(
+        ("T. Giurgica-Tiron", "Y. Hindy", "R. LaRose", "A. Mari", "W. J. Zeng"),
+        "Digital zero noise extrapolation for quantum error mitigation",
+        *(2020, "IEEE International Conference on Quantum Computing and Engineering", "2005.10921"),
+        kind="inproceedings",
+    ),
     "havlicek2019": Reference(
         (
             *("V. Havlíček", "A. D. Córcoles", "K. Temme", "A. W. Harrow", "A. Kandala"),
@@ -146,6 +157,12 @@ REFERENCES = {
         "Data re-uploading for a universal quantum classifier",
         *(2020, "Quantum 4, 226", "1907.02085"),
     ),
+    "powell1994": Reference(
+        ("M. J. D. Powell",),
+        "A direct search optimization method that models the objective and constraint functions by "
+        "linear interpolation",
+        *(1994, "Advances in Optimization and Numerical Analysis, 51-67"),
+    ),
     "schuld2020": Reference(
         ("M. Schuld", "A. Bocharov", "K. M. Svore", "N. Wiebe"),
         "Circuit-centric quantum classifiers",
@@ -168,6 +185,11 @@ REFERENCES = {
         "Rethinking the Inception Architecture for Computer Vision",
         *(2016, "CVPR 2016", "1512.00567"),
         kind="inproceedings",
+    ),
+    "virtanen2020": Reference(
+        ("P. Virtanen", "others"),
+        "SciPy 1.0: Fundamental Algorithms for Scientific Computing in Python",
+        *(2020, "Nature Methods 17, 261-272", "1907.10121"),
     ),
     "yuan2020": Reference(
         ("L. Yuan", "F. E. H. Tay", "G. Li", "T. Wang", "J. Feng"),
@@ -232,7 +254,12 @@ USED_BY: dict[str, dict[str, tuple[str, ...]]] = {
         "noise": ("beyer2022",),
         "shift": ("beyer2022",),
     },
-    "optimizer": {"adam": ("kingma2015",), "spsa": ("spall1992",)},
+    "optimizer": {
+        "adam": ("kingma2015",),
+        "cobyla": ("powell1994", "virtanen2020"),
+        "lbfgs": ("byrd1995", "virtanen2020"),
+        "spsa": ("spall1992",),
+    },
 }
 
 
@@ -325,6 +352,7 @@ def _uses(student):
             continue
         for value in values if name == "augmentation" and not callable(values) else [values]:
             label = _name_of_loss(value) if name == "distillation" else value
+            label = _name_of_optimizer(value) if name == "optimizer" else label
             if isinstance(label, str):
                 add(known.get(label, ()), f"{name} {label}")
             elif text := getattr(getattr(value, "loss", value), "citation", None):
@@ -336,6 +364,8 @@ def _uses(student):
     backend = parameters.get("backend", "statevector")
     if backend != "statevector":
         add(["bergholm2018"], f"backend {backend}")
+    if (parameters.get("backend_options") or {}).get("zne"):
+        add(["giurgica2020"], "zero-noise extrapolation")
     if "qiskit" in backend:
         add(["javadi2024"], f"backend {backend}")
     return used, own
@@ -348,6 +378,14 @@ def _name_of_loss(loss):
         if isinstance(loss, type(known)) and _function(loss) is _function(known):
             return name
     return loss
+
+
+def _name_of_optimizer(optimizer):
+    """Return the name of an optimizer of the package, with whatever constants, or the optimizer."""
+    kinds = {"L-BFGS-B": "lbfgs", "COBYLA": "cobyla", "SPSA": "spsa"}
+    if not type(optimizer).__module__.startswith("sklqkd."):
+        return optimizer
+    return kinds.get(getattr(optimizer, "method", type(optimizer).__name__), optimizer)
 
 
 def _function(loss):

@@ -317,6 +317,21 @@ def test_it_is_drawn_and_exported_in_each_basis():
         fitted.to_openqasm(X[0], basis=2)
 
 
+@pytest.mark.parametrize("n_uploads", [1, 2])
+def test_uploads_and_the_twin_measure_them_too(n_uploads):
+    pytest.importorskip("qiskit.quantum_info")
+    made = student(random_observables(3, 3), encoding="angle", reducer="pca", n_uploads=n_uploads)
+    fitted = made.fit(X, y)
+    checks = fitted.selfcheck(X, y)
+    for name in ("default.qubit", "Qiskit, statevector", "finite differences"):
+        assert checks[name].difference is not None
+        assert checks[name].ok
+    if n_uploads == 1:
+        assert_allclose(
+            fitted.to_classical().decision_function(X), fitted.decision_function(X), atol=1e-9
+        )
+
+
 def test_text_needs_no_pennylane():
     code = (
         "import sys, numpy as np; from sklqkd import QNNClassifier; "

@@ -19,6 +19,7 @@ from sklqkd import (
     DistilledMLPClassifier,
     DistilledQNNClassifier,
     QNNClassifier,
+    citation,
 )
 from sklqkd.callbacks import Checkpoint
 from sklqkd.optimizers import SGD, SPSA, ScipyMinimizer
@@ -448,3 +449,16 @@ def test_a_classical_student_keeps_its_copies():
     made = DistilledMLPClassifier(augmentation="noise", n_views=3)
     assert made.get_params()["augmentation"] == "noise"
     assert clone(made).n_views == 3
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "title"),
+    [
+        ("lbfgs", "A Limited Memory Algorithm"),
+        (SPSA(perturbation=0.3), "simultaneous perturbation"),
+        (ScipyMinimizer("COBYLA"), "linear interpolation"),
+    ],
+)
+def test_it_is_cited(optimizer, title):
+    assert title in citation(QNNClassifier(optimizer=optimizer))
+    assert "Adam" not in citation(QNNClassifier(optimizer=optimizer))

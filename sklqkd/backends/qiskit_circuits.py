@@ -6,13 +6,13 @@ the most significant bit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from ..gates import GateCircuit
 
-__all__ = ["probabilities", "quantum_circuit"]
+__all__ = ["expectations", "probabilities", "quantum_circuit"]
 
 #: PennyLane's names of the gates, and the methods of a QuantumCircuit.
 _QISKIT_NAMES = {
@@ -71,6 +71,30 @@ def quantum_circuit(circuit: GateCircuit, angles: Sequence):
             angle = float(angle) if isinstance(angle, (int, float, np.number)) else angle
             getattr(result, _QISKIT_NAMES[gate.name])(angle, *gate.wires)
     return result
+
+
+def expectations(circuit, sentences: Sequence[Mapping[str, float]]) -> np.ndarray:
+    """Return the expectation values of sums of Pauli words as Qiskit computes them.
+
+    Parameters
+    ----------
+    circuit : qiskit.QuantumCircuit
+        Without measurements.
+    sentences : sequence of dict
+        Pauli words, letter k for qubit k, and their coefficients.
+
+    Returns
+    -------
+    values : ndarray of shape (n_sentences,)
+    """
+    from qiskit.quantum_info import SparsePauliOp, Statevector
+
+    state = Statevector(circuit)
+    operators = [
+        SparsePauliOp.from_list([(word[::-1], factor) for word, factor in sentence.items()])
+        for sentence in sentences
+    ]
+    return np.array([state.expectation_value(operator).real for operator in operators])
 
 
 def probabilities(circuit) -> np.ndarray:
