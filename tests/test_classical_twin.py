@@ -133,6 +133,18 @@ def test_equals_circuits_that_take_their_data_in_otherwise(parameters, n_terms, 
         assert_allclose(found, logits, atol=1e-6 * np.abs(logits).max())
 
 
+@pytest.mark.parametrize(
+    "parameters",
+    [{"encoding": "amplitude"}, {"encoding": "iqp"}, {"encoding": "angle", "n_uploads": 2}],
+)
+def test_equals_the_student_with_observables_of_its_own(parameters):
+    observables = [qml.X(0) @ qml.Y(1), qml.Z(0) + 0.5 * qml.X(1), qml.Y(0)]
+    student = fitted(n_qubits=2, measurement=observables, **parameters)
+    assert_equal_decisions(student, student.to_classical())
+    student.set_params(backend_options={"depolarizing": 0.2})
+    assert_equal_decisions(student, student.to_classical())
+
+
 def test_uploads_of_few_features_behind_noise():
     student = QNNClassifier(n_qubits=3, encoding="angle", n_uploads=2, reducer=PCAReducer(2))
     student.set_params(max_iter=1, random_state=0).fit(SEEN, LABELS)

@@ -9,7 +9,6 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
-from ..simulation.uploads import UploadCircuit
 from ..statevector.polynomials import Polynomials
 from ..threads import one_thread
 from ..twin import EncodingFeatures, FeatureScaler, FourierFeatures
@@ -17,7 +16,7 @@ from ..twin.fourier import FourierTerms, sums_of_frequencies
 from ..twin.terms import StateTerms
 from .features import encoded_features
 from .fitting import part
-from .student_circuit import encoding_name, student_circuit
+from .student_circuit import encoding_name, student_circuit, substitute_circuit
 
 __all__ = ["classical_twin", "exact_copy"]
 
@@ -51,14 +50,9 @@ def classical_twin(student, max_coefficients: int) -> Pipeline:
             UserWarning,
             stacklevel=3,
         )
-    exact = exact_copy(student)
-    network = exact._fitted_network()
-    network.bind(student.parameters_[-network.size :])
     terms = encode._terms()
-    if isinstance(terms, StateTerms):
-        _inner(network.middle).encoding = _StatesThemselves()
-    elif isinstance(terms, FourierTerms):
-        _replace_inner(network, _AtMonomials(student, terms))
+    network = _probed(student, terms)._fitted_network()
+    network.bind(student.parameters_[-network.size :])
     logits = np.empty((n_terms, n_classes))
     with one_thread():
         for start in range(0, n_terms, ROWS):
@@ -112,44 +106,50 @@ def _data_terms(student, parts, n_features):
                 yield term, tuple(sorted(term.features)), float(coefficient)
 
 
+def _probed(student, terms):
+    """Return an exact copy of the student that takes the probes of the terms as its features."""
+    exact = exact_copy(student)
+    if isinstance(terms, StateTerms):
+        probed = copy(student_circuit(student, student.circuit_))
+        vars(probed)["encoding"] = lambda: _StatesThemselves(student.circuit_["n_qubits"])
+        substitute_circuit(exact, probed)
+    elif isinstance(terms, FourierTerms):
+        probed = copy(student_circuit(student, student.circuit_))
+        vars(probed)["gates"] = _with_free_monomials(student, probed, terms)
+        substitute_circuit(exact, probed)
+    return exact
+
+
 class _StatesThemselves:
     """In the place of an encoding: takes states, real parts and then imaginary parts."""
+
+    is_real = False
+    loops = shape = None
+
+    def __init__(self, n_qubits):
+        self.n_qubits, self.n_features = n_qubits, 2 * 2**n_qubits
 
     def forward(self, features):
         real, imaginary = np.split(features.T, 2)
         return real + 1j * imaginary
 
 
-class _AtMonomials(UploadCircuit):
-    """A circuit with uploads whose monomials of the features can each be set."""
-
-    def __init__(self, student, terms):
-        parts = student_circuit(student, student.circuit_)
-        places = {monomial: k for k, monomial in enumerate(terms.monomials)}
-        chosen = {id(t): m for t, m, _ in _data_terms(student, parts, terms.n_features)}
-        polynomials = parts.gates.polynomials
-        rest = [
-            term._replace(features=(places[chosen[id(term)]],)) if id(term) in chosen else term
-            for term in polynomials.terms
-            if not term.features or id(term) in chosen
-        ]
-        free = Polynomials(polynomials.n_angles, len(places), polynomials.n_weights, rest)
-        super().__init__(parts.gates._replace(polynomials=free))
-
-    def values(self, features, keep=True):
-        """Return the probabilities at these values of the monomials."""
-        return self._kernel.probabilities(np.ascontiguousarray(features.T), keep)
-
-
-def _inner(middle):
-    return getattr(middle, "_circuit", middle)  # behind a depolarising channel
-
-
-def _replace_inner(network, circuit):
-    if network.middle is _inner(network.middle):
-        network.middle = circuit
-    else:
-        network.middle._circuit, network.middle.prepare = circuit, circuit.prepare
+def _with_free_monomials(student, parts, terms):
+    """Return the gates with a feature for each monomial in the place of those that it is of."""
+    places = {monomial: k for k, monomial in enumerate(terms.monomials)}
+    given = {
+        id(term): places[monomial]
+        for term, monomial, _ in _data_terms(student, parts, terms.n_features)
+    }
+    free = [term for term in parts.gates.polynomials.terms if not term.features]
+    for term in parts.gates.polynomials.terms:
+        if id(term) in given:
+            place = given[id(term)]
+            coefficient = term.coefficient * terms.reaches[place]
+            free.append(term._replace(coefficient=coefficient, features=(place,)))
+    polynomials = parts.gates.polynomials
+    sizes = polynomials.n_angles, len(places), polynomials.n_weights
+    return parts.gates._replace(polynomials=Polynomials(*sizes, free))
 
 
 def _reducing_steps(student) -> list:

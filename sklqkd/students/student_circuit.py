@@ -15,7 +15,7 @@ from ..encodings import Encoding, GateEncoding, make_encoding
 from ..gates import DataGates
 from ..lazy import lazy
 
-__all__ = ["StudentCircuit", "encoding_name", "student_circuit"]
+__all__ = ["StudentCircuit", "encoding_name", "student_circuit", "substitute_circuit"]
 
 #: By student: its ``circuit_``, of which a fit makes a new one, and what was traced of it. Nothing
 #: of it is in the state of the student, which goes into files.
@@ -41,6 +41,17 @@ def student_circuit(student, circuit: dict) -> StudentCircuit:
         parts = StudentCircuit(circuit)
         _TRACED[student] = circuit, parts
     return parts
+
+
+def substitute_circuit(student, parts: StudentCircuit) -> None:
+    """Have the circuit of a student, as it is fitted, be made of other parts.
+
+    Parameters
+    ----------
+    student : QuantumStudent
+    parts : StudentCircuit
+    """
+    _TRACED[student] = student.circuit_, parts
 
 
 def encoding_name(encoding) -> str:

@@ -33,6 +33,11 @@ class FourierTerms(ProductTerms):
         For each of them the frequencies, from 0 up.
     n_features : int
 
+    Attributes
+    ----------
+    reaches : list of float
+        For each monomial what its probes are scaled by, to be within the range of angles.
+
     Examples
     --------
     >>> terms = FourierTerms([(0,), (0, 1)], [[0, 1], [0, 2]], 2)
@@ -44,6 +49,7 @@ class FourierTerms(ProductTerms):
         factors = [series_factor(k, list(given)) for k, given in enumerate(frequencies)]
         super().__init__(factors, n_features)
         self.monomials = [tuple(monomial) for monomial in monomials]
+        self.reaches = [max(1.0, np.abs(factor.points).max() / 3) for factor in factors]
 
     def angles(self, features):
         """Return the monomials of some samples, (n_samples, n_monomials)."""
@@ -56,10 +62,14 @@ class FourierTerms(ProductTerms):
         return super().names([" ".join(features[f] for f in one) for one in self.monomials])
 
     def probes(self, rows):
-        """Return values of the monomials, as if each could be set: (n_rows, n_monomials)."""
+        """See :meth:`.terms.Terms.probes`, where each monomial is a feature of its own.
+
+        The monomial k is then the angle ``reaches[k] * pi tanh(x)``.
+        """
         points = np.zeros((len(rows), len(self.monomials)))
-        for factor, place in zip(self.factors, np.unravel_index(rows, self.shape), strict=True):
-            points[:, factor.columns] = factor.points[place]
+        places = np.unravel_index(rows, self.shape)
+        for factor, place, reach in zip(self.factors, places, self.reaches, strict=True):
+            points[:, factor.columns] = np.arctanh(factor.points[place] / (reach * np.pi))
         return points
 
 
