@@ -101,6 +101,18 @@ def test_two_classes_of_strings():
     assert set(found.classifier.predict(TEST)) == {"other", "zero"}
 
 
+def test_more_uploads_never_have_a_higher_ceiling():
+    losses = []
+    for n_uploads in (1, 2, 3):
+        student = QNNClassifier(n_qubits=2, encoding="angle", n_uploads=n_uploads, reducer="pca")
+        student.set_params(max_iter=2, random_state=0).fit(TRAIN, LABELS)
+        found = encoding_ceiling(student, TRAIN, LABELS, alpha=1e-8)
+        assert found.n_terms == (2 * n_uploads + 1) ** 2
+        assert found.train_loss < found.student_train_loss
+        losses.append(found.train_loss)
+    assert losses[0] > losses[1] > losses[2]
+
+
 def test_says_when_it_has_not_converged(student):
     with pytest.warns(ConvergenceWarning, match="max_iter=1 iterations"):
         found = encoding_ceiling(student, TRAIN, LABELS, max_iter=1)

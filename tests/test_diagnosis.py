@@ -188,6 +188,25 @@ def test_images_without_a_label_do_not_count_as_wrong():
     assert student.diagnose(X, labels).accuracy == expected
 
 
+def woven(features, weights, wires):
+    for i, wire in enumerate(wires):
+        qml.RX(features[i] * weights[i], wires=wire)
+
+
+woven.shape = lambda n_wires: (n_wires,)
+
+
+def test_data_that_enter_several_times_or_with_weights():
+    uploads = fitted(encoding="angle", n_uploads=2, n_qubits=2, trainable_scaling=True)
+    found = uploads.diagnose(X, Y, n_draws=3)
+    assert found.gradient_variance.shape == (4,)  # two layers in each upload
+    assert found.moves.shape == uploads.circuit_weights_.shape == (2, 2, 2, 3)
+    assert np.isfinite(found.fidelity_mean)
+    found = fitted(encoding=woven, n_qubits=2).diagnose(X, Y, n_draws=3)
+    assert np.isnan(found.fidelity_mean)
+    assert "fidelity" not in repr(found)
+
+
 def test_bad_input_is_refused():
     student = fitted()
     with pytest.raises(NotFittedError):

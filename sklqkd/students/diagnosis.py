@@ -69,7 +69,8 @@ class Diagnosis:
         Of the student, on the labelled images.
     gradient_variance : ndarray of shape (n_layers,)
         Variance of the loss's derivatives for the angles of a layer over random initial parameters,
-        mean over these angles. A layer is a row of the weights; empty where there are none.
+        mean over these angles. A layer is a row of the weights, of those of each upload in turn;
+        empty where there are none.
     moving_share : float
         Share of the angles that move any logit of any image, at any parameters; NaN without angles.
     moves : ndarray of bool, shape of ``circuit_weights_``
@@ -318,7 +319,8 @@ def _look_at_angles(student, features, y, n_draws, rng, findings):
         network.backward(rng.normal(size=slopes.shape) / len(logits))
         np.maximum(largest, np.abs(network.parts(network.gradient)[1]), out=largest)
     gradients, largest = gradients[:, :n_angles], largest[:n_angles]  # the ansatz's come first
-    n_layers = shape[0] if len(shape) > 1 else 1
+    n_leading = 2 if student.circuit_.get("n_uploads", 1) > 1 else 1
+    n_layers = prod(shape[: min(n_leading, len(shape) - 1)])
     variance = gradients.var(axis=0).reshape(n_layers, -1).mean(axis=1)
     moves = (largest > IDLE * largest.max()).reshape(shape)
     if np.sqrt(variance.max()) < VANISHING:
