@@ -1,4 +1,5 @@
 """Is it the circuit? A student against its encoding's ceiling, and against itself without parts.
+==============================================================================================
 
 `encoding_ceiling` solves for the best classifier that any circuit behind this encoding could be, a
 convex problem. `ablate` trains the student without its circuit, or without a part of it: the same

@@ -1,4 +1,5 @@
 """The exact classical twin of a trained student: the same predictions, without a circuit.
+=======================================================================================
 
 After training, a logit of the student is a quadratic form of its encoded features, whatever ansatz
 and measurement are: 136 numbers a class for 4 qubits and amplitude encoding. `to_classical` returns

@@ -18,6 +18,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklqkd import DistilledQNNClassifier, PCAReducer, QNNClassifier
 from sklqkd.datasets import load_digits
 from sklqkd.encodings import make_encoding
+from sklqkd.persistence import TRUSTED_TYPES
 from sklqkd.twin import EncodingFeatures, FeatureScaler, FourierFeatures
 from sklqkd.twin.fourier import series_factor
 from sklqkd.twin.terms import WITH_TERMS, ProductTerms, make_terms, trigonometric
@@ -217,6 +218,15 @@ def test_is_a_pipeline_of_its_own():
     before = twin.decision_function(UNSEEN)
     twin[1].components_[:] = 0  # nothing of the student's
     assert_allclose(student.to_classical().decision_function(UNSEEN), before)
+
+
+@pytest.mark.parametrize("parameters", [{}, {"encoding": "angle", "n_uploads": 2}])
+def test_is_kept_by_skops(parameters):
+    skops = pytest.importorskip("skops.io")
+    student = fitted(reducer="pca", **parameters)
+    file = skops.dumps(student.to_classical())
+    twin = skops.loads(file, trusted=TRUSTED_TYPES)
+    assert_equal_decisions(student, twin)
 
 
 def test_knows_names_of_columns_as_the_student_does():

@@ -69,6 +69,9 @@ def safe(digits):
         if name not in REDUCERS:
             estimator.fit(X, names if name == "QNNClassifier" else y)
     estimators["DistilledQNNClassifier"].set_params(teacher=None)
+    uploads = sklqkd.QNNClassifier(encoding="angle", n_uploads=2, **SMALL).fit(X, y)
+    estimators["twin"] = estimators["QNNClassifier"].to_classical()
+    estimators["twin of uploads"] = uploads.to_classical()
     return estimators
 
 

@@ -63,8 +63,13 @@ class InspectionMixin:
         -----
         The twin is a statement about this circuit after training: so many classical numbers are all
         that its predictions use. It is trained no further, and no advantage in predicting is left
-        to a device. References: Schuld, Sweke and Meyer, arXiv:2008.08605; Schreiber, Eisert and
-        Meyer, arXiv:2206.11740.
+        to a device. Its time and memory go with the number of terms, all of which a prediction
+        holds for all images: it is faster than the student with hundreds of terms, and slower with
+        many thousands.
+
+        References
+        ----------
+        Schuld, Sweke and Meyer, arXiv:2008.08605; Schreiber, Eisert and Meyer, arXiv:2206.11740.
 
         Examples
         --------
