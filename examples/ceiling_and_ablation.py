@@ -16,9 +16,6 @@ student: for what they lack, these images have no need. Here only the linear hea
 import argparse
 from pathlib import Path
 
-import matplotlib as mpl
-
-mpl.use("Agg")
 import matplotlib.pyplot as plt
 from sklearn.model_selection import train_test_split
 
@@ -29,10 +26,12 @@ from sklqkd.plotting import EvaluationDisplay
 
 LAYERS = (1, 2, 4, 8, 16)
 
+plt.style.use("sklqkd.plotting.style")
+
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--output", type=Path, default=Path("example_results"))
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
@@ -50,9 +49,9 @@ def main():
         print(f"{n_layers} layers\n{found[-1]}\n")
     for part, style in (("train", "-"), ("test", "--")):
         losses = [getattr(ceiling, f"student_{part}_loss") for ceiling in found]
-        left.plot(LAYERS, losses, f"o{style}", color="#0072B2", label=f"student, {part}")
+        left.plot(LAYERS, losses, f"o{style}", color="C0", label=f"student, {part}")
         ceiling = getattr(found[0], f"{part}_loss")
-        left.axhline(ceiling, color="#D55E00", linestyle=style, label=f"ceiling, {part}")
+        left.axhline(ceiling, color="C1", linestyle=style, label=f"ceiling, {part}")
     left.set_xscale("log", base=2)
     left.set(xlabel="layers of the ansatz", ylabel="cross-entropy", title="The ceiling")
     left.set_ylim(bottom=0)
@@ -64,6 +63,7 @@ def main():
     EvaluationDisplay.from_comparison(comparison, ax=right)
     right.set_title("The ablation, 3 layers")
     figure.savefig(options.output / "ceiling_and_ablation.png", dpi=100)
+    print(f"Written: {options.output / 'ceiling_and_ablation.png'}")
 
 
 if __name__ == "__main__":

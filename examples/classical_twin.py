@@ -15,15 +15,14 @@ import argparse
 from pathlib import Path
 from time import perf_counter
 
-import matplotlib as mpl
-
-mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.model_selection import train_test_split
 
 from sklqkd import QNNClassifier
 from sklqkd.datasets import load_digits
+
+plt.style.use("sklqkd.plotting.style")
 
 
 def best_time(model, X, repeats=15):
@@ -38,7 +37,7 @@ def best_time(model, X, repeats=15):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--output", type=Path, default=Path("example_results"))
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
 
@@ -57,6 +56,7 @@ def main():
     upper[np.triu_indices(16)] = twin[-1].coef_[3]
     matrix = (upper + upper.T) / np.where(np.eye(16, dtype=bool), 2, np.sqrt(2))
     bound = np.abs(matrix).max()
+    form.grid(visible=False)
     image = form.imshow(matrix, cmap="RdBu_r", vmin=-bound, vmax=bound)
     figure.colorbar(image, ax=form)
     form.set(title='The form M of digit "3"', xlabel="component", ylabel="component")
@@ -73,6 +73,7 @@ def main():
     timing.set(xlabel="images", ylabel="time of a prediction, ms", title="shortest of 15")
     timing.legend()
     figure.savefig(options.output / "classical_twin.png", dpi=100)
+    print(f"Written: {options.output / 'classical_twin.png'}")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ ALLOWED = {
     "documentation": {"_version"},
     "exceptions": set(),
     "images": {"checks"},
-    "optimizers": {"statevector"},
+    "optimizers": {"documentation", "statevector"},
     "persistence": {
         *("_version", "atomic", "documentation", "exceptions", "files", "fingerprints"),
         "first_format",

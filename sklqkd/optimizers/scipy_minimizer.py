@@ -16,6 +16,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from .._sklearn import StrOptions
+from ..documentation import Documented
 from .protocols import Start
 
 __all__ = ["ScipyMinimizer"]
@@ -26,7 +27,7 @@ _STOP = object()
 _GO = object()
 
 
-class ScipyMinimizer(BaseEstimator):
+class ScipyMinimizer(Documented, BaseEstimator):
     """A method of :func:`scipy.optimize.minimize`, on the loss of all images at once.
 
     An epoch is one iteration, as SciPy counts them, and may take several values of the loss;

@@ -9,12 +9,13 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from .._sklearn import Interval
+from ..documentation import Documented
 from .protocols import Start
 
 __all__ = ["SGD"]
 
 
-class SGD(BaseEstimator):
+class SGD(Documented, BaseEstimator):
     """Stochastic gradient descent with momentum, as in scikit-learn's MLPClassifier.
 
     ``velocity = momentum * velocity - learning_rate * gradient``; a step is the velocity, or with

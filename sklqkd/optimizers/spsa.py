@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from .._sklearn import Interval
+from ..documentation import Documented
 from .protocols import Start
 
 __all__ = ["SPSA"]
@@ -19,7 +20,7 @@ CALIBRATING = 25
 LARGEST = 5.0
 
 
-class SPSA(BaseEstimator):
+class SPSA(Documented, BaseEstimator):
     """Simultaneous perturbation stochastic approximation, which needs no gradient.
 
     Step k = 0, 1, ... evaluates the loss of a mini-batch twice, whatever the number of parameters:
