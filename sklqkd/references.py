@@ -218,7 +218,7 @@ USED_BY: dict[str, dict[str, tuple[str, ...]]] = {
         "angle": ("hasan2023", "larose2020"),
         "qubit": ("hasan2023", "larose2020"),
         "hadamard_ry": ("hasan2023",),
-        "iqp": ("havlicek2019",),
+        "iqp": ("havlicek2019", "bergholm2018"),
         "zz": ("havlicek2019",),
     },
     "reducer": {

@@ -10,6 +10,7 @@ from sklqkd import (
     DistilledQNNClassifierCV,
     QNNClassifier,
 )
+from sklqkd.encodings import ENCODINGS
 
 # Mini-batches are drawn from the rows, so removing or repeating rows draws others.
 EXPECTED_FAILURES = {
@@ -21,6 +22,15 @@ EXPECTED_FAILURES = {
     [
         QNNClassifier(max_iter=30, random_state=0),
         QNNClassifier(optimizer="lbfgs", max_iter=30, random_state=0),
+        *(
+            QNNClassifier(encoding=name, n_qubits=2, n_layers=1, max_iter=30, random_state=0)
+            for name in ENCODINGS
+            if name != "amplitude"
+        ),
+        QNNClassifier(
+            **{"encoding": "angle", "n_uploads": 2, "trainable_scaling": True},
+            **{"n_qubits": 2, "n_layers": 1, "max_iter": 30, "random_state": 0},
+        ),
         DistilledQNNClassifier(max_iter=30, random_state=0),
         DistilledQNNClassifier(LogisticRegression(), cv=2, max_iter=30, random_state=0),
         DistilledQNNClassifierCV(

@@ -219,23 +219,23 @@ def test_students_are_default_qubit(name, n_uploads):
 @pytest.mark.parametrize("n_uploads", [1, 2, 3])
 @pytest.mark.parametrize("name", BY_GATES)
 def test_gradients_are_torchs_through_default_qubit(name, n_uploads):
-    n_qubits, n_layers = 2, 2
-    encoding, ansatz = make_encoding(name, n_qubits), TracedAnsatz("strongly_entangling", 2, 2)
+    n_qubits, n_layers = 2, 1
+    encoding, ansatz = make_encoding(name, n_qubits), TracedAnsatz("strongly_entangling", 2, 1)
     shape = (n_uploads, n_layers, n_qubits, 3)
     sizes = UploadSizes(shape, (n_uploads, 0), (n_uploads, encoding.n_features))
     gates, _ = upload_gates(encoding.gates, ansatz.gates, sizes)
     circuit = UploadCircuit(gates)
     rng = np.random.default_rng(n_uploads)
-    features = rng.normal(size=(3, encoding.n_features))
+    features = rng.normal(size=(2, encoding.n_features))
     weights = rng.uniform(0, 2, sizes.n_weights)
-    towards = rng.normal(size=(4, 3))
+    towards = rng.normal(size=(4, 2))
     circuit.prepare(weights)
     values = circuit.values(features)[circuit.permutation]
     gradient = np.empty_like(towards)
     gradient[circuit.permutation] = towards
     of_weights, of_features = circuit.backward(gradient, True)
 
-    run = reference(lambda angles, n: encode_angles(name, angles, n), 2, 2, "torch")
+    run = reference(lambda angles, n: encode_angles(name, angles, n), 2, 1, "torch")
     x = torch.tensor(features, requires_grad=True)
     w = torch.tensor(weights, requires_grad=True)
     split = weights.size - n_uploads * encoding.n_features
@@ -246,9 +246,12 @@ def test_gradients_are_torchs_through_default_qubit(name, n_uploads):
     assert_allclose(of_weights, w.grad.numpy(), atol=1e-10)
     assert_allclose(of_features, x.grad.numpy(), atol=1e-10)
 
-    device = DeviceUploads(gates, make_backend("default.qubit", 2), rng)
-    on_torch = TorchUploads(gates, np.float64, device="cpu")
-    for other in (device, on_torch):
+    others = [TorchUploads(gates, np.float64, device="cpu")]
+    if n_uploads == 2:
+        options = {"diff_method": "parameter-shift"}
+        others += [DeviceUploads(gates, make_backend("default.qubit", 2, None, options), rng)]
+        others += [DeviceUploads(gates, make_backend("lightning.qubit", 2), rng)]
+    for other in others:
         other.prepare(weights)
         assert_allclose(other.values(features)[other.permutation], values, atol=1e-10)
         gradient[other.permutation] = towards
@@ -490,7 +493,8 @@ def test_it_runs_on_devices(student):
 
 
 def test_it_is_trained_on_a_device(student):
-    exact = clone(student).set_params(max_iter=1).fit(X[:8], Y[:8])
+    # Whose every weight has a gradient: Adam takes none for a step, if rounding gives it a sign.
+    exact = clone(student).set_params(max_iter=1, ansatz="basic_entangler").fit(X[:8], Y[:8])
     device = clone(exact).set_params(backend="lightning.qubit").fit(X[:8], Y[:8])
     assert_allclose(device.parameters_, exact.parameters_, atol=1e-4)
 
@@ -512,15 +516,15 @@ def test_it_runs_on_torch(student):
 
 
 def test_it_is_drawn_and_exported(student):
-    n_uploads = student.n_uploads
-    names = {"iqp": "IQPEncoding", "zz": "ZZEncoding"}
-    box = names.get(student.encoding, "interleaved") if student.encoding in names else "interleaved"
-    assert student.draw(max_length=400).splitlines()[0].count(box) == n_uploads
+    box = {"iqp": "IQPEncoding", "zz": "ZZEncoding", interleaved: "interleaved"}[student.encoding]
+    assert student.draw(max_length=400).splitlines()[0].count(box) == student.n_uploads
     assert "Rot(" in student.draw(X[0])
     node = student.qnode()
     logits = student.head_coef_ @ (4 * node(X[0])) + student.head_intercept_
     assert_allclose(logits, student.decision_function(X[:1])[0], atol=1e-6)
-    assert_allclose(node(X[0], student.circuit_weights_), node(X[0]), atol=1e-12)
+    weights = student.circuit_weights_.astype(float)
+    assert_allclose(node(X[0], weights), node(X[0]), atol=1e-12)
+    assert np.abs(node(X[0], weights + 0.3) - node(X[0])).max() > 1e-3
 
     from qiskit.quantum_info import Statevector
 

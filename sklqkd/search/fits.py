@@ -238,6 +238,8 @@ def _lets_threads_run(calls):
         # Others may take more than one circuit, or step by step.
         if not isinstance(settings["measurement"], str) or settings["optimizer"] != "adam":
             return False
+        if settings["n_uploads"] > 1 or settings["trainable_scaling"]:
+            return False
     return True
 
 

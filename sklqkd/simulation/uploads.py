@@ -22,6 +22,9 @@ class UploadCircuit:
         All of the circuit, from ``|0...0>``: see :func:`sklqkd.circuits.uploads.upload_gates`.
     """
 
+    #: No state of its own encodes an image.
+    encoding = None
+
     def __init__(self, gates: DataGates):
         self.n_qubits = gates.circuit.n_qubits
         self.n_weights = gates.polynomials.n_weights

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numba
 
-__all__ = ["compiled", "forget_older", "inlined", "merged"]
+__all__ = ["compiled", "forget_older", "inlined", "merged", "tell_of_compiling"]
 
 #: Sums may be reordered, which is what lets them run in vector registers; NaN stays NaN.
 _FASTMATH = {"reassoc", "contract", "nsz"}
@@ -49,6 +50,25 @@ def forget_older(dispatcher, time: float) -> None:
         with suppress(FileNotFoundError):  # another process does the same
             if index.stat().st_mtime < time:
                 index.unlink()
+
+
+def tell_of_compiling(dispatcher, what: str, seconds: int) -> None:
+    """Say so where the next call of a function waits for it to be compiled.
+
+    Parameters
+    ----------
+    dispatcher : numba dispatcher
+    what : str
+        What is compiled.
+    seconds : int
+        How long that takes, about.
+    """
+    folder = dispatcher.stats.cache_path  # None where no folder can be written
+    module, name = dispatcher.py_func.__module__.split(".")[-1], dispatcher.py_func.__qualname__
+    if dispatcher.signatures or (folder and any(Path(folder).glob(f"{module}.{name}-*.nbi"))):
+        return
+    where = "once on this machine" if folder else "for this process alone: no folder can be written"
+    logging.getLogger("sklqkd").warning(f"Compiling {what}, {where}: some {seconds} seconds.")
 
 
 def merged(function):

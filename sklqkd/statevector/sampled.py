@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .compilation import compiled, merged
+from .compilation import compiled, merged, tell_of_compiling
 from .polynomials import Polynomials, Terms, evaluate, pull_back
 from .program import Gate, LocalLayer, PhasePermutation, Program, Step
 
@@ -141,6 +141,7 @@ class SampledKernel:
         self.polynomials = polynomials
         self._steps = program.steps or (PhasePermutation.identity(program.n_qubits),)
         self._circuit = _circuit(self._steps, program.n_qubits, polynomials)
+        tell_of_compiling(_forward, "the loops of circuits with data in their gates", 15)
         self._memory: dict = {}
         self._weights = np.zeros(polynomials.n_weights)
 

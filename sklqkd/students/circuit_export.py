@@ -215,9 +215,10 @@ class CircuitMixin:
         circuit : pennylane.QNode
             Takes one flattened image, shape (n_features,) or (1, n_features), which it reduces and
             encodes by gates, and weights of the shape of ``circuit_weights_``, which it can be
-            differentiated for. Returns what `measurement` says: the probabilities of all basis
-            states, shape (2^n,), or a list of the expectations of Pauli Z, one number per qubit,
-            or of the observables.
+            differentiated for; what an encoding has of its own, weights and scales, stays as it
+            was trained. Returns what `measurement` says: the probabilities of all basis states,
+            shape (2^n,), or a list of the expectations of Pauli Z, one number per qubit, or of the
+            observables.
 
         Raises
         ------
@@ -239,7 +240,9 @@ class CircuitMixin:
 
         Nothing depends on an image: angles that it sets are left open, and the trained ones have
         their values. Amplitude encoding prepares n qubits by ``2^n - 1`` RY and ``2^n - 2`` CNOT
-        gates, 29 for 4 qubits and 509 for 8; the other encodings by n or 2n one-qubit gates.
+        gates, 29 for 4 qubits and 509 for 8; other encodings by n or 2n one-qubit gates, "iqp" and
+        "zz" by gates on each pair of qubits too. With uploads, all encodings count together as the
+        preparation, and all repetitions of the ansatz as the ansatz.
 
         Parameters
         ----------

@@ -273,8 +273,9 @@ def _check_size(student) -> int:
     n_qubits, n_layers = int(student.n_qubits), int(student.n_layers)
     # Real and imaginary part in float32; a state per layer and a few more at work.
     n_states = n_layers + 8
-    if student.n_uploads > 1 or student.trainable_scaling:  # in double precision
-        n_states = 2 * (2 * int(student.n_uploads) * (n_layers + 1) + 8)
+    if student.n_uploads > 1 or student.trainable_scaling or callable(student.encoding):
+        # In double precision, and with phases of its own for each image.
+        n_states = 2 * (int(student.n_uploads) * (2 * n_layers + 8) + 8)
     per_image = 8 * 2**n_qubits * n_states
     needed = per_image * int(student.batch_size)
     if n_qubits > MAX_QUBITS:

@@ -135,6 +135,7 @@ class StudentCircuit:
     def _gates_and_ends(self):
         encoding = self.encoding()
         assert encoding.gates is not None
+        _ = self.ansatz.program  # which warns where nothing of the ansatz is trained
         return upload_gates(encoding.gates, self.ansatz.gates, self.sizes)
 
     def split(self, weights: np.ndarray) -> list[np.ndarray | None]:

@@ -172,9 +172,10 @@ class TrainingRun:
         if _looks_at_states(student) and not self.network.can_have_states:
             raise ValueError(
                 f"distillation={student.distillation!r} compares the states that encode images, "
-                "and they are read in the exact simulator of a quantum student alone. Use "
-                "backend='statevector', or another loss: 'relational' compares class probabilities "
-                "in the same way."
+                "and they are read in the exact simulator of a quantum student alone, one that "
+                "encodes them once and trains nothing in the encoding. Use backend='statevector', "
+                "n_uploads=1 and trainable_scaling=False, or another loss: 'relational' compares "
+                "class probabilities in the same way."
             )
         self._check_memory(X.shape[1])
         start = self.network.initial_parameters(self.rng)

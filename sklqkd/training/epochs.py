@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
 from ..optimizers.adam import Adam, raise_if_diverged
 from ..reducers.front_ends import LinearFrontEnd
 from ..simulation import ExactCircuit
+from ..statevector.compilation import tell_of_compiling
 from ..statevector.unitary import UnitaryCircuit, can_be_unitary
 from .encoding_loops import KINDS, Encoder
 from .loops import Inputs, Learner, epoch, first_half, second_half
@@ -153,7 +152,7 @@ class CompiledPass(Pass):
         self._circuit = network.middle
         self._inputs = self._make_inputs()
         self._learner = self._make_learner()
-        _tell_of_compiling()
+        tell_of_compiling(epoch, "the training loops", 20)
 
     def _make_inputs(self):
         network, X, batch = self.network, self.X, self.batch_size
@@ -239,12 +238,3 @@ class CompiledPass(Pass):
             second_half(len(rows), self._inputs, learner, *given)
             total += loss * len(rows)
         return total
-
-
-def _tell_of_compiling():
-    """Say so where the first epoch waits for the loops to be compiled."""
-    folder = epoch.stats.cache_path  # None where no folder can be written
-    if epoch.signatures or (folder and any(Path(folder).glob("loops.epoch-*.nbi"))):
-        return
-    where = "once on this machine" if folder else "for this process alone: no folder can be written"
-    logging.getLogger("sklqkd").warning(f"Compiling the training loops, {where}: some 20 seconds.")
