@@ -38,6 +38,7 @@ of reducers of other libraries: save them again.
 from __future__ import annotations
 
 import copy
+import inspect
 import io
 import os
 import pickle
@@ -107,6 +108,12 @@ class _OtherFormatError(ValueError):
     """The file is whole, and of another release."""
 
 
+def _first_values(kind) -> dict:
+    """Return the defaults of an estimator's parameters: files lack those of later releases."""
+    parameters = inspect.signature(kind.__init__).parameters.values()
+    return {each.name: each.default for each in parameters if each.default is not each.empty}
+
+
 class VersionedState(Documented, BaseEstimator):
     """Base class of estimators whose state has a version and a hash; to be named first.
 
@@ -138,7 +145,7 @@ class VersionedState(Documented, BaseEstimator):
             compute = first_checksum if header["version"] == 1 else _strict
             if checksum != self._checksum(state, compute):
                 raise DamagedFileError(_damaged(type(self).__name__))
-        super().__setstate__(state)
+        super().__setstate__(_first_values(type(self)) | state)
 
     def __reduce_ex__(self, protocol):
         # What skops asks is __getstate__; what pickle, joblib and copy.copy ask is this.

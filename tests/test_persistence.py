@@ -260,6 +260,14 @@ def test_teachers_and_trained_reducers_of_releases_load(name):
         assert len(opened.partial_fit(X, y).history) == 3
 
 
+def test_files_of_before_have_the_first_values_of_later_parameters():
+    student = joblib.load(FIXTURES / "0.1.0" / "student.joblib")
+    fresh = type(student)()
+    for name in ("n_uploads", "trainable_scaling", "augmentation"):
+        assert student.get_params()[name] == getattr(fresh, name)
+    assert clone(student).get_params(deep=False).keys() == fresh.get_params(deep=False).keys()
+
+
 def test_there_are_files_of_this_format():
     opened = [joblib.load(path) for path in FIXTURES.glob("*/student.joblib")]
     assert {type(student).__name__ for student in opened} == {"DistilledQNNClassifier"}
