@@ -277,6 +277,45 @@ def test_what_bends_a_weight_is_seen(gate, bend):
         compile_ansatz(Around(lambda weights: gate(bend(weights[0]))), 3, 1)
 
 
+@pytest.mark.parametrize(
+    "bend",
+    [
+        lambda weight: np.minimum(weight, 3),
+        lambda weight: np.maximum(weight, -3),
+        lambda weight: np.clip(weight, -7, 7),
+        lambda weight: np.where(weight > 6, 6 + 2 * (weight - 6), weight),
+        lambda weight: weight if weight < 5 else 5.0,
+        lambda weight: 5 * np.tanh(weight / 5),
+        lambda weight: np.round(weight, 6),
+        lambda weight: weight + 1e-6 * weight**2,
+    ],
+)
+@pytest.mark.parametrize("place", range(5))
+def test_what_bends_any_weight_anywhere_is_seen(bend, place):
+    def template(weights, wires):
+        for k, weight in enumerate(weights):
+            qml.RY(bend(weight) if k == place else weight, wires=wires[k % 2])
+
+    template.shape = (5,)
+    with pytest.raises(ValueError, match=r"scale \* weight \+ offset"):
+        compile_ansatz(template, 2, 1)
+
+
+@pytest.mark.parametrize("slope", [1e-3, 1e-7, 1e-10])
+def test_a_small_slope_is_kept(slope):
+    def template(weights, wires):
+        qml.RY(0.3 + slope * weights[1], wires=0)
+        qml.RY(weights[0], wires=1)
+
+    template.shape = (2,)
+    kernel = FactoredKernel(compile_ansatz(template, 2, 1), np.complex128)
+    states, found = np.eye(4, 1, dtype=complex), []
+    for weight in (0.0, 0.4 / slope):
+        kernel.prepare(np.array([0.0, weight]))
+        found.append(kernel.probabilities(states)[2, 0])
+    assert_allclose(found, np.sin([0.15, 0.35]) ** 2, atol=1e-4)
+
+
 def test_an_ansatz_whose_weights_do_nothing_is_said():
     def template(weights, wires):
         qml.CNOT(wires=wires[:2])

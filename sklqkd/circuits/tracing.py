@@ -21,21 +21,31 @@ __all__ = [
     "trace_template",
 ]
 
+EPSILON = float(np.finfo(float).eps)
 _WAY_OUT = "Let the weights be nothing but angles of gates, such as qml.RX(weights[0], wires=0)."
 
 
-def probes(n_weights: int) -> np.ndarray:
-    """Return the weights that a template is traced with, shape (6, n_weights).
+#: So many of the probes show what a gate consists of.
+FEW = 6
+MOST_PARAMETERS = 1000
 
-    All are positive, then two of them close together, all negative, and large: what looks at the
-    sign of a weight, cuts it off or takes it modulo 2 pi is seen.
+
+def probes(n_weights: int) -> np.ndarray:
+    """Return the weights that a template is traced with, shape (30, n_weights).
+
+    The first six are positive, then two of them close together, all negative, and large. Of the
+    others, each weight is once in every twenty-fourth of the range from -4 pi to 4 pi: what looks
+    at the sign of a weight, cuts it off, bends it somewhere or takes it modulo 2 pi is seen.
     """
-    tried = np.random.default_rng(20231113).uniform(0.3, 2.8, (6, n_weights))
+    rng = np.random.default_rng(20231113)
+    tried = rng.uniform(0.3, 2.8, (6, n_weights))
     tried[3] = tried[2] + 0.02 * tried[3]
     tried[4] *= -1
     tried[5] += 7
     tried[5, 1::2] *= -1
-    return tried
+    places = rng.permuted(np.tile(np.arange(24.0)[:, None], n_weights), axis=0)
+    spread = (places + rng.uniform(size=places.shape)) / 24
+    return np.concatenate([tried, 4 * np.pi * (2 * spread - 1)])
 
 
 def trace_template(template: Callable, weights: np.ndarray, n_qubits: int) -> list:
@@ -120,19 +130,44 @@ def trace_ansatz(
         )
     gates: list[Traced] = []
     for operations in zip(*traces, strict=True):
-        reasons = []
+        reasons, seen = [], tried
+        if _are_plain(operations):
+            # Decompositions take long; that of a plain gate at a few points says how it goes on.
+            for values in np.array([_parameters(one) for one in operations], float).T:
+                affine_angle(values, tried, tuple(operations[0].wires))
+            operations, seen = operations[:FEW], tried[:FEW]
         for break_down in break_downs:
             try:
-                gates += match_traces([break_down(one) for one in operations], tried)
+                gates += match_traces([break_down(one) for one in operations], seen)
                 break
             except ValueError as error:
                 reasons.append(error)
         else:
-            family = _by_matrices(operations, tried)
+            family = _by_matrices(operations, seen)
             if family is None:
                 raise reasons[0]
             gates += from_simulator(family)
     return gates
+
+
+def _are_plain(operations) -> bool:
+    """Return whether PennyLane's own gates differ by the real parameters that they show, alone."""
+    first = operations[0]
+    if not type(first).__module__.startswith(("pennylane.ops.qubit.", "pennylane.templates.")):
+        return False
+    return all(
+        type(one) is type(first)
+        and one.wires == first.wires
+        and not one.hyperparameters
+        and [np.shape(value) for value in one.data] == [np.shape(value) for value in first.data]
+        and all(np.isrealobj(value) and np.size(value) < MOST_PARAMETERS for value in one.data)
+        for one in operations
+    )
+
+
+def _parameters(operation) -> np.ndarray:
+    values = [np.ravel(value).astype(float) for value in operation.data]
+    return np.concatenate([np.zeros(0), *values])
 
 
 def match_traces(traces: list[list[Traced]], probes: np.ndarray) -> list[Traced]:
@@ -170,19 +205,27 @@ def _same_matrix(first, second) -> bool:
 def affine_angle(values: Sequence[float], probes: np.ndarray, wires: tuple[int, ...]) -> Angle:
     """Find the weight, the scale and the offset behind the values of an angle in all traces."""
     angles = np.array(values)
-    if np.allclose(angles, angles[0], rtol=0, atol=ATOL):
+    spread, size = np.ptp(angles), max(1.0, np.abs(angles).max())
+    if spread <= 1e-13 * size:
         return Angle(offset=float(angles[0]))
     scales = (angles[1] - angles[0]) / (probes[1] - probes[0])
     offsets = angles[0] - scales * probes[0]
-    errors = np.abs(scales * probes + offsets - angles[:, None])
-    fits = (errors <= 1e-10 * np.maximum(1, np.abs(scales))).all(axis=0)
+    errors = np.abs(scales * probes + offsets - angles[:, None]).max(axis=0)
+    # A small slope is one too, and is told from rounding errors by its fit alone.
+    allowed = np.maximum(
+        1e-10 * np.maximum(1, np.abs(scales)) * min(1.0, spread),
+        16 * EPSILON * size * (1 + np.abs(probes).max() / np.abs(probes[1] - probes[0])),
+    )
+    fits = errors <= allowed
+    if not fits.any() and spread <= ATOL:
+        return Angle(offset=float(angles[0]))
     if not fits.any():
         raise ValueError(
             f"An angle on wires {list(wires)} of the ansatz is not of the form "
-            "scale * weight + offset. Give each angle one weight, and let the optimiser combine "
-            "them."
+            "scale * weight + offset, from -4 pi to 4 pi. Give each angle one weight, and let the "
+            "optimiser combine them."
         )
-    index = int(np.argmax(fits))
+    index = int(np.argmin(np.where(fits, errors, np.inf)))
     return Angle(index, float(scales[index]), float(offsets[index]))
 
 
