@@ -314,6 +314,9 @@ class _Description:
             yield from self.of(getattr(value, "__wrapped__", None))  # of a function with a cache
             return
         make, arguments, state, items, pairs = (*parts, None, None, None)[:5]
+        if isinstance(state, dict) and type(value).__module__.startswith("scipy.stats"):
+            # What draws from a distribution hands it a generator; its own is NumPy's, or a copy.
+            state = {k: v for k, v in state.items() if k != "_random_state"}
         yield from self.of([make, arguments, state])
         for rest in (items, pairs):
             yield from self.of(None if rest is None else list(rest))

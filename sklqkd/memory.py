@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from contextlib import suppress
 from math import inf
@@ -57,6 +58,7 @@ def _address_space():
     return max(limit, 0)
 
 
+@functools.cache  # it is read from files, and asked for by each fit
 def _control_groups():
     """Return the least limit of the groups that this process is in, and those around them."""
     folders = {_CGROUPS, _CGROUPS / "memory"}

@@ -10,6 +10,7 @@ import functools
 import os
 import sys
 from contextlib import suppress
+from importlib import import_module
 from threading import RLock, current_thread, get_ident, main_thread
 from typing import Any
 from weakref import ref
@@ -52,15 +53,17 @@ class _OneThread:
         """Open a block of this thread."""
         with self.lock:
             mine = self._open_blocks(block.thread)
-            if not any(map(self._open_blocks, list(self._blocks))):
+            reference = ref(block, self._collected)
+            if mine:
+                mine.append(reference)
+                return
+            if not self._is_inside():
                 self._find_libraries()
                 self._originals = [library.get_num_threads() for library in self._blas]
-            if not mine:
-                block.own = [(library, library.get_num_threads()) for library in self._openmp]
-            self._blocks.setdefault(block.thread, mine).append(ref(block, self._collected))
-            if len(mine) == 1:
-                for library in [*self._blas, *self._openmp]:
-                    library.set_num_threads(1)
+            block.own = [(library, library.get_num_threads()) for library in self._openmp]
+            self._blocks[block.thread] = [reference]
+            for library in [*self._blas, *self._openmp]:
+                library.set_num_threads(1)
 
     def end(self, block):
         """Close a block and those that were opened in it. May be called again."""
@@ -76,16 +79,20 @@ class _OneThread:
                 library.set_num_threads(count)
             # OpenBLAS may ignore what other threads than the main one ask for, so the main one
             # does not leave the restoring to them.
-            if not any(map(self._open_blocks, list(self._blocks))) or (
-                current_thread() is main_thread()
-            ):
+            if not self._is_inside() or (current_thread() is main_thread()):
                 self._restore()
 
     def _open_blocks(self, thread):
         """Return a thread's open blocks, without those that a Ctrl-C left open."""
-        blocks = self._blocks.get(thread, [])
-        blocks[:] = [each for each in blocks if each() is not None]
+        blocks = self._blocks.get(thread)
+        if not blocks:
+            return []
+        if any(each() is None for each in blocks):
+            blocks[:] = [each for each in blocks if each() is not None]
         return blocks
+
+    def _is_inside(self):
+        return any(self._open_blocks(thread) for thread in list(self._blocks))
 
     def _restore(self):
         for library, count in zip(self._blas, self._originals, strict=False):
@@ -96,7 +103,7 @@ class _OneThread:
             return  # whoever is in here sees that it is gone
         try:
             left_open = any(reference in blocks for blocks in self._blocks.values())
-            if left_open and not any(map(self._open_blocks, list(self._blocks))):
+            if left_open and not self._is_inside():
                 self._restore()
         finally:
             self.lock.release()
@@ -131,6 +138,11 @@ class _Block:
             self._limits.end(self)
             raise
 
+
+#: Packages that are imported when they are needed, in whatever thread that is.
+_IMPORTED_LATE = {"llvmlite", "matplotlib", "numba", "pennylane", "pennylane_lightning"}
+_IMPORTED_LATE |= {"pennylane_qiskit", "qiskit", "qiskit_aer", "scipy", "sklearn", "sklqkd"}
+_IMPORTED_LATE |= {"skorch", "torch"}
 
 #: Context manager for the block, shared by everything in the package.
 one_thread = _OneThread()
@@ -186,6 +198,20 @@ def _renew(lock: Any) -> bool:
     return True
 
 
+def _finish_imports():
+    """Wait, before a fork, for what other threads are importing: the child could never import it.
+
+    Those of the user's own modules are not waited for: they may do anything, such as to wait for
+    the thread that forks.
+    """
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in _IMPORTED_LATE:
+            spec = getattr(module, "__spec__", None)
+            if getattr(spec, "_initializing", False):
+                with suppress(Exception):  # which that thread gets as well
+                    import_module(name)
+
+
 def _renew_libraries():
     """Free what other threads held in the libraries that this package calls, in a forked child."""
     numba = sys.modules.get("numba.core.compiler_lock")
@@ -213,4 +239,4 @@ renewed_in_children(one_thread.lock)
 renewed_in_children(_PENNYLANE)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=one_thread.in_child)
-    os.register_at_fork(after_in_child=_renew_libraries)
+    os.register_at_fork(before=_finish_imports, after_in_child=_renew_libraries)

@@ -309,7 +309,7 @@ def test_failed_callback_changes_nothing(digits, warm_start, reducer):
 
 def test_a_batch_that_memory_cannot_hold_is_refused_with_one_that_fits(digits, monkeypatch):
     X, y = digits
-    monkeypatch.setattr("sklqkd.students.quantum_student._memory", lambda: 1e6)
+    monkeypatch.setattr("sklqkd.students.quantum_student.memory_limit", lambda: 1e6)
     student = quick(n_qubits=6, batch_size=10_000)
     with pytest.raises(ValueError, match=r"Use batch_size=\d+ or less") as refusal:
         student.fit(X, y)
