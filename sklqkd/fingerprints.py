@@ -234,7 +234,8 @@ class _Description:
         if value.dtype.hasobject:
             yield from self.of(value.tolist())
         else:
-            yield value.data if value.flags.c_contiguous and value.size else value.tobytes()
+            is_plain = value.flags.c_contiguous and value.size and value.dtype.itemsize
+            yield value.reshape(-1).view(np.uint8).data if is_plain else value.tobytes()
 
     def _of_container(self, value):
         yield f"{type(value).__name__} {len(value)}".encode()

@@ -7,6 +7,7 @@ the child has locks of its own, and limits are put back.
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import sys
 from contextlib import suppress
@@ -224,6 +225,14 @@ def _renew_libraries():
             calls = sys.modules["numba.core.registry"].cpu_target.typing_context.callstack
             if _renew(calls._lock):
                 calls._stack.clear()
+    if not _PENNYLANE._is_owned():
+        is_held = not _PENNYLANE.acquire(blocking=False)
+        _PENNYLANE._at_fork_reinit()
+        if is_held and sys.version_info < (3, 12):
+            # PennyLane's attributes that are computed once have locks in there: whose, none tells.
+            for each in gc.get_objects():
+                if type(each) is functools.cached_property:
+                    _renew(each.lock)
     queuing = sys.modules.get("pennylane.queuing")
     if queuing is not None:
         with suppress(AttributeError):
@@ -236,7 +245,6 @@ def _renew_libraries():
 
 
 renewed_in_children(one_thread.lock)
-renewed_in_children(_PENNYLANE)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=one_thread.in_child)
     os.register_at_fork(before=_finish_imports, after_in_child=_renew_libraries)
