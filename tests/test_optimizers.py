@@ -1,5 +1,6 @@
 """Students trained by other optimizers than Adam, against SciPy, scikit-learn and closed forms."""
 
+import gc
 import pickle
 import threading
 
@@ -407,6 +408,7 @@ def test_a_fit_that_is_given_up_leaves_no_thread_behind():
     made = student("lbfgs").set_callbacks(Failing())
     with pytest.raises(KeyboardInterrupt):
         made.fit(X, y)
+    gc.collect()
     for thread in threading.enumerate():
         if thread.name == "sklqkd-scipy":
             thread.join(10)

@@ -367,7 +367,7 @@ class TrainingRun:
         """Note how an epoch went."""
         student = self.student
         self.n_iter += 1
-        self.loss_curve.append(loss)
+        self.loss_curve.append(float(loss))  # a NumPy number is another one in a file
         line = f"[{type(student).__name__}] epoch {number + 1}: loss {loss:.6f}"
         progress = -loss
         if self.validation is not None:
