@@ -142,7 +142,7 @@ class Checkpoint:
         identity = run.identity  # of its beginning, so that it is asked for before any epoch
         self._locks[estimator] = Locked(self.path, "path")
         if os.path.exists(self.path):
-            run.restore(self._read(identity, len(run.network.parameters)))
+            run.restore(self._read(identity, len(run.network.parameters), np.shape(run.optimizer.moments)))
         self._write(run)  # whether it can be written is better known now
 
     def on_fit_task_end(self, estimator, context):
@@ -182,14 +182,14 @@ class Checkpoint:
         with replacing(self.path) as file:
             np.savez(file, header=text, **arrays)
 
-    def _read(self, identity, n_parameters):
+    def _read(self, identity, n_parameters, moments):
         path = os.fspath(self.path)
         with open_regular(path) as opened:
             try:
                 shapes = {name: shape for name, (shape, _) in check_archive(opened).items()}
                 text = shapes.pop("header")
                 whole = (n_parameters,)
-                expected = {"parameters": whole, "moments": (2, *whole), "best_parameters": whole}
+                expected = {"parameters": whole, "moments": moments, "best_parameters": whole}
                 is_fit = all(shapes[name] == expected.get(name) for name in shapes)
                 opened.seek(0)
                 with np.load(opened, allow_pickle=False) as file:
