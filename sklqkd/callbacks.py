@@ -142,7 +142,9 @@ class Checkpoint:
         identity = run.identity  # of its beginning, so that it is asked for before any epoch
         self._locks[estimator] = Locked(self.path, "path")
         if os.path.exists(self.path):
-            run.restore(self._read(identity, len(run.network.parameters), np.shape(run.optimizer.moments)))
+            run.restore(
+                self._read(identity, len(run.network.parameters), np.shape(run.optimizer.moments))
+            )
         self._write(run)  # whether it can be written is better known now
 
     def on_fit_task_end(self, estimator, context):
