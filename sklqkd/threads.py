@@ -70,9 +70,10 @@ class _OneThread:
         """Close a block and those that were opened in it. May be called again."""
         with self.lock:
             mine = self._open_blocks(block.thread)
-            known = [each() for each in mine]
-            if block in known:
-                del mine[known.index(block) :]
+            for i, each in enumerate(mine):
+                if each() is block:
+                    del mine[i:]
+                    break
             if mine:
                 return
             self._blocks.pop(block.thread, None)
@@ -88,12 +89,15 @@ class _OneThread:
         blocks = self._blocks.get(thread)
         if not blocks:
             return []
-        if any(each() is None for each in blocks):
+        if None in [each() for each in blocks]:
             blocks[:] = [each for each in blocks if each() is not None]
         return blocks
 
     def _is_inside(self):
-        return any(self._open_blocks(thread) for thread in list(self._blocks))
+        for thread, blocks in self._blocks.items():  # noqa: SIM110  (for its speed)
+            if blocks and self._open_blocks(thread):
+                return True
+        return False
 
     def _restore(self):
         for library, count in zip(self._blas, self._originals, strict=False):
@@ -232,7 +236,7 @@ def _renew_libraries():
             # PennyLane's attributes that are computed once have locks in there: whose, none tells.
             for each in gc.get_objects():
                 if type(each) is functools.cached_property:
-                    _renew(each.lock)
+                    _renew(getattr(each, "lock"))  # noqa: B009
     queuing = sys.modules.get("pennylane.queuing")
     if queuing is not None:
         with suppress(AttributeError):
