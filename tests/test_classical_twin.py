@@ -325,6 +325,11 @@ def test_terms_have_names_that_say_what_they_are():
 def test_terms_of_more_features_than_fit_are_refused():
     with pytest.raises(ValueError, match=r"5 features, but encoding='angle' on n_qubits=4 takes 4"):
         EncodingFeatures("angle", n_qubits=4).fit(SEEN[:, :5])
+    with pytest.raises(ValueError, match=r"weights of the shape \(2,\)"):
+        EncodingFeatures(woven, n_qubits=2).fit(SEEN[:, :2])
+    assert EncodingFeatures(own, n_qubits=3).fit(SEEN[:, :3]).n_terms_ == 4**3
+    with pytest.raises(ValueError, match=r"such as n_qubits=4"):
+        EncodingFeatures(own).fit(SEEN[:, :3])
 
 
 @parametrize_with_checks(

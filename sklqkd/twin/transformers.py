@@ -228,7 +228,8 @@ default="amplitude"
           each qubit, 4^n;
         - any other: the entries of the density matrix, 4^n.
     n_qubits : int, default=None
-        Number of qubits; ``None`` for as few as the features need.
+        Number of qubits; ``None`` for as few as the features need, with an encoding that has a
+        name.
 
     Attributes
     ----------
@@ -280,7 +281,13 @@ default="amplitude"
 
     def _check_width(self, n_features):
         n_qubits = self._n_qubits(n_features)
-        most = make_encoding(self.encoding, n_qubits).n_features
+        encoding = make_encoding(self.encoding, n_qubits)
+        if encoding.shape is not None:
+            raise ValueError(
+                f"The encoding {self.encoding!r} has weights of the shape {encoding.shape}, and "
+                "encodes nothing before they are trained. Take the twin of a fitted student."
+            )
+        most = encoding.n_features
         if n_features > most:
             raise ValueError(
                 f"X has {n_features} features, but encoding={self.encoding!r} on "
@@ -290,6 +297,11 @@ default="amplitude"
     def _n_qubits(self, n_features):
         if self.n_qubits is not None:
             return int(self.n_qubits)
+        if callable(self.encoding):
+            raise ValueError(
+                f"n_qubits=None is for the encodings with a name; say how many {self.encoding!r} "
+                "acts on, such as n_qubits=4."
+            )
         n_qubits = 1
         while make_encoding(self.encoding, n_qubits).n_features < n_features and n_qubits < 32:
             n_qubits += 1
