@@ -123,7 +123,10 @@ def find(name):
 def name_what_is_private(app, env, node, contnode):
     """Print the name of what has no page, if there is such a thing; link public names anywhere."""
     target = node["reftarget"].lstrip(".")
-    homes = ["", f"{node.get('py:module')}.", "sklqkd.losses."]  # summaries stand in api.rst
+    # In a summary, which stands in api.rst, the module of a name is not known.
+    here = node.get("py:module")
+    homes = ["", f"{here}.", f"{here}.{node.get('py:class')}."]
+    homes += [f"sklqkd.{name}." for name in sklqkd.__all__]
     candidates = [f"{home}{target}" for home in homes]
     found = next((each for each in map(find, candidates) if each is not None), None)
     if found is None:

@@ -42,7 +42,7 @@ class FeatureScaler(VersionedState, OneToOneFeatureMixin, TransformerMixin, Base
         Offsets and factors; ``None`` leaves the columns as they are.
     n_features_in_ : int
         Number of features seen during fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where X had string column names.
 
     See Also
@@ -164,7 +164,7 @@ class _TermsTransformer(VersionedState, TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        terms : ndarray of float64, shape (n_samples, n_terms_)
+        terms : ndarray of float64, shape (n_samples, `n_terms_`)
             Each row has norm 1.
         """
         check_is_fitted(self)
@@ -182,7 +182,7 @@ class _TermsTransformer(VersionedState, TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        names : ndarray of object, shape (n_terms_,)
+        names : ndarray of object, shape (`n_terms_`,)
             Such as "x0^2", "x0 x1" or "cos(x0) sin(x1)".
         """
         check_is_fitted(self)
@@ -237,7 +237,7 @@ default="amplitude"
         Number of terms.
     n_features_in_ : int
         Number of features seen during fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where X had string column names.
 
     See Also
@@ -331,7 +331,7 @@ class FourierFeatures(_TermsTransformer):
         Number of terms.
     n_features_in_ : int
         Number of features seen during fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where X had string column names.
 
     References
