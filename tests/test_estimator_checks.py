@@ -25,8 +25,10 @@ EXPECTED_FAILURES = {
         *(
             QNNClassifier(encoding=name, n_qubits=2, n_layers=1, max_iter=30, random_state=0)
             for name in ENCODINGS
-            if name != "amplitude"
+            if name not in ("amplitude", "zz")
         ),
+        # Its features turn by many times pi: two qubits do not tell three blobs apart.
+        QNNClassifier(encoding="zz", max_iter=60, random_state=0),
         QNNClassifier(
             **{"encoding": "angle", "n_uploads": 2, "trainable_scaling": True},
             **{"n_qubits": 2, "n_layers": 1, "max_iter": 30, "random_state": 0},
