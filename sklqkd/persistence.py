@@ -145,7 +145,8 @@ class VersionedState(Documented, BaseEstimator):
             compute = first_checksum if header["version"] == 1 else _strict
             if checksum != self._checksum(state, compute):
                 raise DamagedFileError(_damaged(type(self).__name__))
-        super().__setstate__(_first_values(type(self)) | state)
+        missing = {k: v for k, v in _first_values(type(self)).items() if k not in state}
+        super().__setstate__(state | missing)
 
     def __reduce_ex__(self, protocol):
         # What skops asks is __getstate__; what pickle, joblib and copy.copy ask is this.
@@ -433,7 +434,8 @@ def _seal(name, state):
     """Return what is pickled in place of a state: most of it as one block of bytes, with a hash."""
     outside = {k: v for k, v in state.items() if _is_open(k)}
     header = state[_HEADER]
-    inside = {k: v for k, v in state.items() if k not in outside and k != _HEADER}
+    # In one order: joblib compares parameters by the hashes of these bytes.
+    inside = {k: state[k] for k in sorted(state) if k not in outside and k != _HEADER}
     buffer = io.BytesIO()
     sealer = _Sealer(buffer, outside)
     sealer.dump(inside)

@@ -41,7 +41,7 @@ def test_named_ansatz_is_pennylanes(ansatz, n_qubits):
     assert_same_up_to_phase(run(kernel, weights, states), expected, 1e-12)
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=120, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 2**32 - 1), n_qubits=st.integers(1, 10))
 def test_random_circuits(seed, n_qubits):
     """Outputs and gradients of every gate, in single and in double precision."""

@@ -37,6 +37,7 @@ STUDENTS = [DistilledLinearClassifier, DistilledMLPClassifier]
 every_student = pytest.mark.parametrize("Student", STUDENTS)
 QUANTUM_PARAMETERS = {
     *("n_qubits", "encoding", "ansatz", "n_layers", "measurement"),
+    *("n_uploads", "trainable_scaling"),
     *("backend", "shots", "backend_options", "device"),
 }
 

@@ -43,7 +43,7 @@ def accuracy(table, encoding, size):
 
 
 @pytest.mark.parametrize("size", [0.1, 1, 100])
-@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("encoding", sorted(set(ENCODINGS) - {"iqp", "zz"}))
 @pytest.mark.parametrize("table", TABLES)
 def test_beside_logistic_regression(table, encoding, size):
     student, linear = accuracy(table, encoding, size)

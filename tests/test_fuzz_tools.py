@@ -68,6 +68,7 @@ def tool_answer(call, *args, **kwargs):
         warnings.filterwarnings("ignore", category=FitFailedWarning)
         warnings.filterwarnings("ignore", "One or more of the (test|train) scores")
         warnings.filterwarnings("ignore", "Scoring failed|The scoring .* sample_weight")
+        warnings.filterwarnings("ignore", "checkpoint=.* is damaged", RuntimeWarning)
         warnings.filterwarnings("ignore", "The total space of parameters . is smaller than n_iter")
         return call(*args, **kwargs)
 

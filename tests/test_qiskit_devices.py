@@ -388,7 +388,7 @@ def test_remote_counts_more_than_eight_bits():
             {"noise_model": {"depolarizing": 0.1}, "method": "statevector"},
             "need method='density_matrix'",
         ),
-        ("qiskit.aer", None, {"diff_method": "adjoint"}, "'parameter-shift' alone"),
+        ("qiskit.aer", None, {"diff_method": "adjoint"}, "'parameter-shift' or 'none' alone"),
         ("qiskit.remote", None, {"backend": "fake_manila"}, "set shots"),
         ("qiskit.remote", 10, {}, "needs backend_options"),
         ("qiskit.remote", 10, {"backend": "fake_armonk"}, "has 1 qubits, and n_qubits=3"),

@@ -819,6 +819,7 @@ def test_predictions_take_the_memory_of_a_part_of_the_images(digits, monkeypatch
     whole = student.predict_proba(X)
     monkeypatch.setattr(type(student.reducer_), "transform", counted)
     monkeypatch.setattr("sklqkd.simulation.exact.CHUNK", 2**11)
-    assert_allclose(student.predict_proba(X), whole, rtol=1e-9)
+    # A reducer's product adds up in another order for fewer rows.
+    assert_allclose(student.predict_proba(X), whole, atol=1e-7)
     assert max(seen) == 64
     assert sum(seen) == len(X)

@@ -59,6 +59,10 @@ class Real:
 def check(pair, rng, *, batch=3, n_features=None, atol=1e-12, gradient_atol=1e-10):
     """Compare two circuits in all that they return, on features with a black image."""
     circuit, expected = pair
+    gates = circuit.encoding.gates
+    if atol > 1e-9 and gates is not None and any(len(t.features) > 1 for t in gates[1].terms):
+        # Products of angles are large, and of what turns a gate single precision keeps the rest.
+        atol, gradient_atol = 50 * atol, 50 * gradient_atol
     features = rng.normal(size=(batch, n_features or circuit.encoding.n_features))
     features[1:2] = 0
     weights = rng.uniform(-4, 4, circuit.n_weights)
@@ -98,7 +102,7 @@ def test_named_ansatz(encoding, ansatz, dtype, atol, gradient_atol, device):
             check(pair, rng, n_features=n_given, atol=atol, gradient_atol=gradient_atol)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 @given(
     seed=st.integers(0, 2**32 - 1), n_qubits=st.integers(1, 8), encoding=st.sampled_from(ENCODINGS)
 )

@@ -27,7 +27,6 @@ _WAY_OUT = "Let the weights be nothing but angles of gates, such as qml.RX(weigh
 
 #: So many of the probes show what a gate consists of.
 FEW = 6
-MOST_PARAMETERS = 1000
 
 
 def probes(n_weights: int) -> np.ndarray:
@@ -159,15 +158,14 @@ def _are_plain(operations) -> bool:
         type(one) is type(first)
         and one.wires == first.wires
         and not one.hyperparameters
-        and [np.shape(value) for value in one.data] == [np.shape(value) for value in first.data]
-        and all(np.isrealobj(value) and np.size(value) < MOST_PARAMETERS for value in one.data)
+        and len(one.data) == len(first.data)
+        and all(np.isrealobj(value) and np.ndim(value) == 0 for value in one.data)
         for one in operations
     )
 
 
 def _parameters(operation) -> np.ndarray:
-    values = [np.ravel(value).astype(float) for value in operation.data]
-    return np.concatenate([np.zeros(0), *values])
+    return np.array([float(value) for value in operation.data])
 
 
 def match_traces(traces: list[list[Traced]], probes: np.ndarray) -> list[Traced]:

@@ -34,7 +34,7 @@ def relational(
     *,
     beta: float = 1.0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Hinton's loss, and the fidelities of the class probabilities of each two images.
+    """Add the fidelities of the class probabilities of each two images to Hinton's loss.
 
     ``T^2 KL(q_i || p_i) + beta mean_j (K_ij - G_ij)^2`` for sample i, where q and p are the
     teacher's and the student's probabilities at temperature T, and G and K the fidelities of those
@@ -88,7 +88,7 @@ def quantum_relational(
     temperature: float,
     one_hot: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Hinton's loss; the states of the images add :func:`overlaps`. See :mod:`.overlaps`.
+    """Return Hinton's loss, to which the states of the images add :func:`overlaps`.
 
     Parameters
     ----------

@@ -37,7 +37,7 @@ class SPSA(Documented, BaseEstimator):
         How far the first step moves each parameter, positive; ``None`` for the student's
         `learning_rate_init`.
     perturbation : float, default=0.1
-        c_0, positive. Larger ones drown the noise of few shots, and blur the loss.
+        The first one, c_0, positive. Larger ones drown the noise of few shots, and blur the loss.
     alpha : float, default=0.602
         Decay of the steps, in (0, 1].
     gamma : float, default=0.101
