@@ -19,7 +19,6 @@ from sklearn.kernel_approximation import RBFSampler
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedShuffleSplit, train_test_split
 from sklearn.pipeline import make_pipeline
-from sklqkd.twin import EncodingFeatures
 
 from sklqkd import (
     DistilledLinearClassifier,
@@ -30,6 +29,7 @@ from sklqkd import (
 )
 from sklqkd.evaluation import Comparison, compare, encoding_ceiling
 from sklqkd.evaluation.comparison import holm
+from sklqkd.twin import EncodingFeatures
 
 N_QUBITS, EPOCHS = 4, 100
 #: Family: number of features, and its encodings with their numbers of uploads.
