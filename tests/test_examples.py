@@ -21,6 +21,7 @@ SCRIPTS = {
     "own_table": (["--seeds", "1"], ["own_table.png", "own_table.csv", "own_table.joblib"]),
     "pipeline": (["--folds", "2"], ["pipeline.png"]),
     "save_and_load": ([], ["save_and_load.png", "student.joblib", "student.skops"]),
+    "teacher_features": (["--seeds", "1"], ["teacher_features.png"]),
     "unlabelled_images": (["--seeds", "1"], ["unlabelled_images.png"]),
 }
 #: These take longer; CI runs them with the gallery.
