@@ -69,7 +69,7 @@ def main():
     axes[-1].set_yticks(places, list(scores))
     axes[-1].invert_yaxis()
     axes[-1].set(xlabel="test accuracy, %", xlim=(50, 100))
-    axes[-1].legend(loc="lower left")
+    axes[-1].set_title("dashed: the teacher itself")
     figure.savefig(options.output / "teacher_features.png", dpi=100)
     print(f"Written: {options.output / 'teacher_features.png'}")
 
