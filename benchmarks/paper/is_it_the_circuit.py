@@ -322,6 +322,30 @@ def plot(results, path):
     plt.close(figure)
 
 
+def summary(results, lines, shown) -> str:
+    """Return the answer in three sentences, and the table."""
+    rows = primary(results)
+    sure = rows["p_value_holm"] < 0.05
+    better, worse = ((sure & (sign * rows["difference"] > 0)).sum() for sign in (1, -1))
+    means = {line[1]: line[2] for line in lines if line[0] == lines[-1][0]}
+    quantum = means.pop("quantum, same family")
+    best = max(means, key=lambda name: float(means[name].split()[0]))
+    sees = "sees" if shown else "**does not see**"
+    cells = [
+        [r["data"], r["family"], r["how"], r["quantum"], r["classical"], text_of(r)]
+        for r in rows.to_dict("records")
+    ]
+    return f"""On fixed PCA features, beside the best classical model of no more trained numbers, the
+circuit helps in {better} and costs in {worse} of {len(rows)} comparisons
+({100 * rows["difference"].mean():+.1f} points on average, paired over seeds, p < 0.05 after Holm's
+correction). The instrument {sees} an advantage where one is built in: on labels that come from a
+circuit the same circuit reaches {quantum} %, the best classical model ({best}) {means[best]} %.
+So choose a circuit to study circuits, and a classical model of its size to classify images.
+
+{markdown(["data", "family", "", "quantum", "classical", "difference, points"], cells)}
+"""
+
+
 def report(results, ceiling_rows, control_lines, shown, options, seconds) -> str:
     """Return the Markdown report."""
     main_rows = primary(results)
@@ -433,6 +457,7 @@ def main():
     kept = ["data", "family", "how", "estimator", "kind", "chosen", "held_out", "seed", "accuracy"]
     results[kept].to_csv(options.output / "is_it_the_circuit.csv", index=False, float_format="%.5f")
     plot(results, options.output / "is_it_the_circuit.png")
+    (options.output / "is_it_the_circuit_summary.md").write_text(summary(results, lines, shown))
     (options.output / "is_it_the_circuit.md").write_text(
         report(results, tops, lines, shown, options, seconds)
     )
