@@ -335,12 +335,15 @@ def summary(results, lines, shown) -> str:
         [r["data"], r["family"], r["how"], r["quantum"], r["classical"], text_of(r)]
         for r in rows.to_dict("records")
     ]
-    return f"""On fixed PCA features, beside the best classical model of no more trained numbers, the
-circuit helps in {better} and costs in {worse} of {len(rows)} comparisons
+    advice = "circuits are for studying circuits, and a classical model of that size for images"
+    if better >= worse:
+        advice = "what a circuit is worth has to be measured on each task"
+    return f"""On fixed PCA features, beside the best classical model of no more trained numbers,
+the circuit helps in {better} and costs in {worse} of {len(rows)} comparisons
 ({100 * rows["difference"].mean():+.1f} points on average, paired over seeds, p < 0.05 after Holm's
 correction). The instrument {sees} an advantage where one is built in: on labels that come from a
 circuit the same circuit reaches {quantum} %, the best classical model ({best}) {means[best]} %.
-So choose a circuit to study circuits, and a classical model of its size to classify images.
+So {advice}.
 
 {markdown(["data", "family", "", "quantum", "classical", "difference, points"], cells)}
 """
