@@ -204,6 +204,7 @@ Each report says by which command, versions and seeds it was made: [version1.md]
 [version1_teachers.md](version1_teachers.md) (the first with a better one),
 [where_it_pays.md](where_it_pays.md) (when distillation helps), [teachers.md](teachers.md),
 [selection.md](selection.md) (settings chosen in one fit), [speed.md](speed.md),
+[uploads.md](uploads.md) (steps with data re-uploading),
 [memory.md](memory.md), [against_release.md](against_release.md) (beside release 0.1.0),
 [gpu.md](gpu.md), [devices.md](devices.md), [shots_training.md](shots_training.md) (SPSA against
 the parameter-shift rule), [mitigation.md](mitigation.md) (readout correction and zero-noise
