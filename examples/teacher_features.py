@@ -1,5 +1,5 @@
 """A quantum student behind its teacher's own features, and one behind the pixels.
-=================================================================================
+===============================================================================
 
 The commonest hybrid in practice: a classical network sees the image, and a small circuit takes the
 place of its last layer. `TeacherReducer` gives the student what the last layer of a fitted network
@@ -58,8 +58,8 @@ def main():
     )
     pairs = {"pixels": PCAReducer(2), "teacher": TeacherReducer(teacher, 2)}
     for axis, (name, reducer) in zip(axes, pairs.items(), strict=False):
-        features = reducer.fit(X).transform(X_test)
-        axis.scatter(*features.T, c=y_test.astype(int), cmap="tab10", s=8)
+        features = reducer.fit(X).transform(X_test[:200])
+        axis.scatter(*features.T, c=y_test[:200].astype(int), cmap="tab10", s=8)
         axis.set(title=f"test images, features of the {name}", xlabel="first", ylabel="second")
     places = np.arange(len(scores))
     axes[-1].barh(places, [values.mean() for values in scores.values()])
@@ -70,7 +70,7 @@ def main():
     axes[-1].invert_yaxis()
     axes[-1].set(xlabel="test accuracy, %", xlim=(50, 100))
     axes[-1].set_title("dashed: the teacher itself")
-    figure.savefig(options.output / "teacher_features.png", dpi=100)
+    figure.savefig(options.output / "teacher_features.png", dpi=80)
     print(f"Written: {options.output / 'teacher_features.png'}")
 
 

@@ -78,7 +78,7 @@ def reversed_bits(probabilities):
 def every_circuit(n_qubits):
     """Students of every encoding, ansatz and measurement, and of users' templates."""
     for i, encoding in enumerate(ENCODINGS):
-        for j, ansatz in enumerate([*ANSAETZE, *(RandomTemplate(s, n_qubits) for s in range(4))]):
+        for j, ansatz in enumerate([*ANSAETZE, RandomTemplate(i, n_qubits)]):
             measurement = ("probs", "expval")[(i + j) % 2]
             yield {
                 **{"n_qubits": n_qubits, "encoding": encoding, "ansatz": ansatz},
