@@ -8,7 +8,7 @@ was written before its results, and writes ``is_it_the_circuit.md``, ``.csv`` an
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -65,7 +65,12 @@ class Model:
     candidates: dict[str, BaseEstimator]
     encoding: str | None = None
     n_uploads: int = 0
-    logits_for: str = field(default="teacher_logits")
+    logits_for: str = "teacher_logits"
+
+    @property
+    def folder(self) -> str:
+        """What its folder of runs is called."""
+        return self.name.replace(", ", "-").replace(" ", "-")
 
 
 def shape(epochs):
@@ -142,7 +147,7 @@ def choose(model, candidates, X, y, logits, options, folder):
         seeds=[SELECTION_SEED],
         fit_params=words,
         n_jobs=options.n_jobs,
-        checkpoint=folder and folder / "choice" / model.name.replace(", ", "-").replace(" ", "-"),
+        checkpoint=folder and folder / "choice" / model.folder,
     )
     means = {name: scores.mean() for name, scores in comparison.scores().items()}
     best = max(means, key=means.get)
@@ -159,7 +164,7 @@ def run_family(family, data, logits, options, folder) -> pandas.DataFrame:
             continue  # scikit-learn's has no teacher
         candidates = model.candidates if logits is None else taught(model)
         chosen, held_out = choose(model, candidates, X, y, logits, options, folder)
-        place = folder and folder / model.name.replace(", ", "-").replace(" ", "-")
+        place = folder and folder / model.folder
         words = None if logits is None else {model.name: {model.logits_for: logits}}
         found = compare(
             *({model.name: candidates[chosen]}, *data),
@@ -224,7 +229,7 @@ def pairs(results, first, second) -> pandas.DataFrame:
     rows = []
     keys = ["data", "how", "encoding"]
     for key, part in results[results["encoding"].notna()].groupby(keys, sort=False):
-        names = [part.loc[choose(part), "estimator"].unique() for choose in (first, second)]
+        names = [part.loc[pick(part), "estimator"].unique() for pick in (first, second)]
         if any(len(name) != 1 for name in names):
             continue
         names = [name[0] for name in names]
@@ -322,11 +327,15 @@ def plot(results, path):
     plt.close(figure)
 
 
-def summary(results, lines, shown) -> str:
-    """Return the answer in three sentences, and the table."""
-    rows = primary(results)
+def verdicts(rows) -> list:
+    """Return in how many comparisons the circuit helps, and in how many it costs."""
     sure = rows["p_value_holm"] < 0.05
-    better, worse = ((sure & (sign * rows["difference"] > 0)).sum() for sign in (1, -1))
+    return [(sure & (sign * rows["difference"] > 0)).sum() for sign in (1, -1)]
+
+
+def summary(rows, lines, shown) -> str:
+    """Return the answer in three sentences, and the table."""
+    better, worse = verdicts(rows)
     means = {line[1]: line[2] for line in lines if line[0] == lines[-1][0]}
     quantum = means.pop("quantum, same family")
     best = max(means, key=lambda name: float(means[name].split()[0]))
@@ -349,11 +358,9 @@ So {advice}.
 """
 
 
-def report(results, ceiling_rows, control_lines, shown, options, seconds) -> str:
+def report(results, main_rows, ceiling_rows, control_lines, shown, options, seconds) -> str:
     """Return the Markdown report."""
-    main_rows = primary(results)
-    sure = main_rows["p_value_holm"] < 0.05
-    better, worse = ((sure & (sign * main_rows["difference"] > 0)).sum() for sign in (1, -1))
+    better, worse = verdicts(main_rows)
     keys = ["data", "family", "how", "quantum", "classical"]
     cells = [
         [*(row[key] for key in keys), text_of(row), f"{row['p_value_holm']:.2g}"]
@@ -455,14 +462,15 @@ def main():
             tops += [{"data": task.title, **row} for row in ceilings(family, data, options)]
             print(task.title, family, flush=True)
     results = pandas.concat(frames, ignore_index=True)
+    rows = primary(results)
     lines, shown = control(options)
     seconds = results["fit_seconds"].sum()
     kept = ["data", "family", "how", "estimator", "kind", "chosen", "held_out", "seed", "accuracy"]
     results[kept].to_csv(options.output / "is_it_the_circuit.csv", index=False, float_format="%.5f")
     plot(results, options.output / "is_it_the_circuit.png")
-    (options.output / "is_it_the_circuit_summary.md").write_text(summary(results, lines, shown))
+    (options.output / "is_it_the_circuit_summary.md").write_text(summary(rows, lines, shown))
     (options.output / "is_it_the_circuit.md").write_text(
-        report(results, tops, lines, shown, options, seconds)
+        report(results, rows, tops, lines, shown, options, seconds)
     )
 
 

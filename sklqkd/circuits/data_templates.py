@@ -21,8 +21,9 @@ from ..gates import DataGates, GateCircuit, NamedGate
 from ..statevector.polynomials import Polynomials, Term
 from ..threads import in_pennylane
 from .gates import break_down
-from .operators import ATOL, Traced
+from .operators import Traced
 from .templates import ansatz_shape, template_name, template_parameters
+from .tracing import same_gates
 
 __all__ = ["MOST_DEGREE", "DataTemplate", "data_template"]
 
@@ -210,13 +211,7 @@ class _Points:
         """Add points, at which the gates have to be the same."""
         for point in points:
             gates, values = self._run(point)
-            same = len(gates) == len(self.gates) and all(
-                one.kind == other.kind
-                and one.wires == other.wires
-                and _same_matrix(one.matrix, other.matrix)
-                for one, other in zip(gates, self.gates, strict=True)
-            )
-            if not same:
+            if not same_gates(gates, self.gates):
                 raise ValueError(
                     f"The gates of the encoding {template_name(self.template)} change with the "
                     "values that it is given (an `if`, say, or a gate made of a feature's matrix), "
@@ -295,14 +290,6 @@ def _queued(template, arguments, n_qubits) -> list:
                 "angles. Amplitudes are encoding='amplitude', which takes 2^n features."
             )
     return tape.operations
-
-
-def _same_matrix(first, second) -> bool:
-    if first is second:
-        return True
-    if np.shape(first) != np.shape(second):
-        return False
-    return bool(np.abs(first - second).max(initial=0) <= ATOL)
 
 
 def _fit(points: _Points, angle: int) -> list[Term]:

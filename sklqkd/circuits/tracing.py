@@ -17,6 +17,7 @@ __all__ = [
     "affine_angle",
     "match_traces",
     "probes",
+    "same_gates",
     "trace_ansatz",
     "trace_template",
 ]
@@ -132,7 +133,7 @@ def trace_ansatz(
         reasons, seen = [], tried
         if _are_plain(operations):
             # Decompositions take long; that of a plain gate at a few points says how it goes on.
-            for values in np.array([_parameters(one) for one in operations], float).T:
+            for values in np.array([one.data for one in operations], float).T:
                 affine_angle(values, tried, tuple(operations[0].wires))
             operations, seen = operations[:FEW], tried[:FEW]
         for break_down in break_downs:
@@ -164,19 +165,11 @@ def _are_plain(operations) -> bool:
     )
 
 
-def _parameters(operation) -> np.ndarray:
-    return np.array([float(value) for value in operation.data])
-
-
 def match_traces(traces: list[list[Traced]], probes: np.ndarray) -> list[Traced]:
     """Compare the traces and put an :class:`Angle` in the place of each value."""
     first = traces[0]
     for other in traces[1:]:
-        same = len(first) == len(other) and all(
-            a.kind == b.kind and a.wires == b.wires and _same_matrix(a.matrix, b.matrix)
-            for a, b in zip(first, other, strict=True)
-        )
-        if not same:
+        if not same_gates(first, other):
             wires = sorted({wire for one in (*first, *other) for wire in one.wires})
             raise ValueError(
                 f"The gates of the ansatz change with its weights, or from call to call: those on "
@@ -190,6 +183,14 @@ def match_traces(traces: list[list[Traced]], probes: np.ndarray) -> list[Traced]
         )
         for i, operation in enumerate(first)
     ]
+
+
+def same_gates(first: Sequence[Traced], second: Sequence[Traced]) -> bool:
+    """Return whether two traces have the same gates in the same places, whatever their angles."""
+    return len(first) == len(second) and all(
+        a.kind == b.kind and a.wires == b.wires and _same_matrix(a.matrix, b.matrix)
+        for a, b in zip(first, second, strict=True)
+    )
 
 
 def _same_matrix(first, second) -> bool:

@@ -15,7 +15,9 @@ from sklearn.utils.validation import check_is_fitted
 from ..feature_scaling import scaled
 from ..images import check_rows
 from ..persistence import TRUSTED_TYPES
+from ..targets import is_fitted
 from ..training import Objective
+from ..unlabelled import teachers_of
 from .features import encoded_features
 
 __all__ = ["Check", "SelfCheck", "selfcheck"]
@@ -298,13 +300,9 @@ def _directions(network, gradient):
 
 def _teaching(student, images, y, given, rows):
     """Return what the student's teachers say of the rows, None where nobody teaches."""
-    from ..targets import is_fitted
-
     asked = object.__new__(type(student))
     vars(asked).update(vars(student), cv="prefit")  # nothing is fitted here
-    teacher = getattr(student, "teacher", None)
-    teachers = teacher if isinstance(teacher, (list, tuple)) else [teacher]
-    if not all(each is not None and is_fitted(each) for each in teachers):
+    if not all(map(is_fitted, teachers_of(student))):
         asked.teacher = None
     given = None if given is None else given[rows]
     with warnings.catch_warnings():
